@@ -1,0 +1,1 @@
+//! The benchmarks of opsorch; this library itself is empty.

@@ -1,0 +1,1 @@
+//! The examples of opsorch; this library itself is empty.

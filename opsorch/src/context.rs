@@ -1,0 +1,83 @@
+//! Who calls, for how long, and as part of what.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use opsorch_schema::Actor;
+use tokio::time::Instant;
+
+/// What travels with a call: who makes it, its deadline, and the ids that tie it to a request and a trace.
+///
+/// Cheap to clone. The deadline counts on the runtime's clock, so that it is not moved by a change of the
+/// system's time.
+///
+/// ```
+/// use std::time::Duration;
+/// use opsorch::{Actor, Context};
+///
+/// let cx = Context::new(Actor::agent("triage")).timeout(Duration::from_secs(30)).trace_id("4bf92f35");
+/// assert_eq!(cx.actor().to_string(), "agent triage@local");
+/// assert!(cx.remaining().is_some());
+/// ```
+#[derive(Clone, Debug)]
+pub struct Context {
+    actor: Arc<Actor>,
+    request_id: Arc<str>,
+    trace_id: Option<Arc<str>>,
+    deadline: Option<Instant>,
+}
+
+impl Context {
+    /// A context of this actor, with a new request id and no deadline.
+    pub fn new(actor: Actor) -> Self {
+        let request_id = uuid::Uuid::now_v7().to_string().into();
+        Self { actor: Arc::new(actor), request_id, trace_id: None, deadline: None }
+    }
+
+    /// Sets the id of the request, where the caller has one.
+    pub fn request_id(mut self, request_id: impl Into<Arc<str>>) -> Self {
+        self.request_id = request_id.into();
+        self
+    }
+
+    /// Sets the id of the trace it belongs to.
+    pub fn trace_id(mut self, trace_id: impl Into<Arc<str>>) -> Self {
+        self.trace_id = Some(trace_id.into());
+        self
+    }
+
+    /// Gives the call so much time from now; an earlier deadline stays.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        let deadline = Instant::now().checked_add(timeout);
+        self.deadline = match (self.deadline, deadline) {
+            (Some(earlier), Some(later)) => Some(earlier.min(later)),
+            (one, other) => one.or(other),
+        };
+        self
+    }
+
+    /// Who makes the call.
+    pub fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    /// The id of the request.
+    pub fn id(&self) -> &str {
+        &self.request_id
+    }
+
+    /// The id of the trace, where there is one.
+    pub fn trace(&self) -> Option<&str> {
+        self.trace_id.as_deref()
+    }
+
+    /// When the caller stops waiting, where it said so.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// How much time is left; `None` where there is no deadline.
+    pub fn remaining(&self) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+}

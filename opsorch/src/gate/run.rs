@@ -1,0 +1,422 @@
+//! The gate: from a submitted action to its outcome.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use opsorch_schema::{
+    ApprovalRequest, Digest, Entry, Event, GrantId, GrantState, Operation, Outcome, OutcomeStatus, Response, Target,
+    Time, visible,
+};
+use tokio::sync::watch;
+
+use super::grant::{Basis, Concrete, Grant};
+use super::notify::{Notice, Notify};
+use super::outcome::StoredOutcome;
+use super::people::People;
+use super::policy::Policies;
+use super::terminal::ChangeTerminal;
+use super::{Access, Decision, GateKeys, GateSettings, Submitted};
+use crate::audit::LogWriter;
+use crate::layer::{Call, Layer, Next};
+use crate::ops::Submission;
+use crate::store::{BeginChange, Begun, FinishChange, Finished, KeyUse, Request, Requested, Store};
+use crate::{Clock, Context, Error, Provider, Result};
+
+/// How long a caller's idempotency key may be, in characters.
+const LONGEST_KEY: usize = 255;
+
+/// How often the gate tries to write an outcome, before it leaves the intent to recovery.
+const OUTCOME_ATTEMPTS: u32 = 3;
+
+/// Everything a change passes, shared by all clones of one [`OpsOrch`](crate::OpsOrch).
+pub(crate) struct Gate {
+    pub(crate) policies: Policies,
+    pub(crate) access: Arc<dyn Access>,
+    pub(crate) people: People,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) keys: GateKeys,
+    pub(crate) log: LogWriter,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) settings: GateSettings,
+    pub(crate) notify: Notify,
+    /// Names this process in the intents that it writes.
+    pub(crate) instance: String,
+    pub(crate) running: Running,
+}
+
+/// The way from the gate to a provider.
+#[derive(Clone, Debug)]
+pub(crate) struct Path {
+    pub(crate) provider: Arc<Provider>,
+    pub(crate) layers: Arc<[Arc<dyn Layer>]>,
+}
+
+/// The changes that run in this process, so that whoever redeems the same grant waits for the same result.
+#[derive(Debug, Default)]
+pub(crate) struct Running(Mutex<HashMap<GrantId, watch::Receiver<Option<Finish>>>>);
+
+pub(super) type Finish = Result<Submitted<Response>>;
+
+/// A change that the gate decided to make.
+pub(super) struct Change {
+    pub(super) cx: Context,
+    pub(super) path: Path,
+    /// The grant, spent.
+    pub(super) grant: Grant,
+    /// The version that the grant must still have; `None` for a new one.
+    pub(super) expected: Option<u64>,
+    pub(super) key: Option<KeyUse>,
+}
+
+impl Gate {
+    /// The door for changes.
+    pub(crate) async fn submit(self: &Arc<Self>, cx: &Context, path: Path, submission: Submission) -> Finish {
+        let operation = submission.action.operation();
+        let target = path.provider.target(Some(&submission.action));
+        self.check_access(cx, operation, &target).await?;
+        if !path.provider.operations().contains(operation) {
+            return Err(path.provider.lacks(operation));
+        }
+        let concrete = Concrete::new(target, &submission.action)?;
+        if let Some(key) = &submission.idempotency_key {
+            check_key(key)?;
+            if let Some(seen) = self.store.key(key, self.clock.now()).await? {
+                return self.resume(cx, &seen, &concrete.digest).await;
+            }
+        }
+        match self.policies.decide(cx, &concrete.target, &concrete.action).await {
+            Decision::Allow { rule } => {
+                let grant = self.new_grant(cx, concrete, submission, Basis::Policy { rule });
+                let key = self.key_use(&grant);
+                self.run(Change { cx: cx.clone(), path, grant, expected: None, key }).await
+            }
+            Decision::RequireApproval { quorum, reason } => {
+                let grant = self.new_grant(cx, concrete, submission, Basis::People { quorum, reason });
+                self.request(cx, grant).await
+            }
+            Decision::Deny { reason } => self.deny(cx, &concrete, reason).await,
+            Decision::Abstain => self.deny(cx, &concrete, "no rule matches".into()).await,
+        }
+    }
+
+    /// Refuses an actor who may not use an operation at all, and writes that down.
+    pub(crate) async fn check_access(&self, cx: &Context, operation: Operation, target: &Target) -> Result<()> {
+        if self.access.permits(cx, operation, target) {
+            return Ok(());
+        }
+        let mut entry = self.entry(cx, Event::Refused, operation);
+        entry.provider = Some(target.provider.clone());
+        entry.decision = Some("access".into());
+        self.record(entry).await?;
+        let message = format!("{} may not use {operation}", visible(&cx.actor().to_string()));
+        Err(Error::denied(message).with_context("provider", &target.provider))
+    }
+
+    async fn deny(&self, cx: &Context, concrete: &Concrete, reason: String) -> Finish {
+        let operation = concrete.action.operation();
+        let mut entry = self.entry(cx, Event::Refused, operation);
+        entry.provider = Some(concrete.target.provider.clone());
+        entry.digest = Some(concrete.digest.clone());
+        entry.decision = Some("deny".into());
+        entry.policy_revision = self.policies.revision();
+        entry.reason = Some(reason.clone());
+        self.record(entry).await?;
+        Err(Error::denied(reason).with_context("operation", operation))
+    }
+
+    /// Asks people.
+    async fn request(&self, cx: &Context, grant: Grant) -> Finish {
+        let mut entry = self.grant_entry(cx, Event::Requested, &grant);
+        entry.reason = grant.reason.clone();
+        let step = Request { grant: grant.to_record(&self.keys)?, key: self.key_use(&grant), entry };
+        match self.store.request(&self.log, step).await? {
+            Requested::Written(entry) => {
+                self.notify.committed(entry);
+                let request = self.waiting(&grant)?;
+                self.notify.tell(Notice::Requested, &request);
+                Ok(Submitted::Pending(request))
+            }
+            Requested::KeySeen(seen) => self.resume(cx, &seen, &grant.digest).await,
+        }
+    }
+
+    /// What a key that was seen before stands for now.
+    async fn resume(&self, cx: &Context, seen: &KeyUse, digest: &Digest) -> Finish {
+        if seen.owner != cx.actor().identity {
+            return Err(Error::conflict("this idempotency key was used by another actor; choose another one"));
+        }
+        if seen.digest != *digest {
+            let message = "this idempotency key was used for another change; choose another one";
+            return Err(Error::conflict(message).with_context("grant", &seen.grant));
+        }
+        let grant = self.load(&seen.grant).await?;
+        match grant.state {
+            GrantState::Requested | GrantState::Active if !grant.has_lapsed(self.clock.now()) => {
+                Ok(Submitted::Pending(self.waiting(&grant)?))
+            }
+            GrantState::Spent => self.running_or_settled(&grant.id).await,
+            state => Err(Error::denied(format!("the change that this key stands for is {state}; use another key"))
+                .with_context("grant", &grant.id)),
+        }
+    }
+
+    /// Makes a change on a task of the gate's own, so that a caller that stops waiting does not stop the change. Whoever
+    /// comes with the same grant meanwhile gets the same result.
+    pub(super) async fn run(self: &Arc<Self>, change: Change) -> Finish {
+        let id = change.grant.id.clone();
+        let mut finish = self.running.join(&id, |sender| {
+            let gate = Arc::clone(self);
+            self.notify.tasks.spawn(async move {
+                let id = change.grant.id.clone();
+                let result = AssertUnwindSafe(gate.make(change)).catch_unwind().await.unwrap_or_else(|_| {
+                    Err(Error::unexpected("the gate panicked; look at the audit log before you try again"))
+                });
+                gate.running.leave(&id);
+                sender.send_replace(Some(result));
+            });
+        });
+        let given_up = || Error::unexpected("the runtime ended while the change was being made");
+        let result = finish.wait_for(Option::is_some).await.map_err(|error| given_up().with_source(error))?;
+        result.clone().unwrap_or_else(|| Err(given_up()))
+    }
+
+    /// Intent, call, outcome.
+    async fn make(&self, change: Change) -> Finish {
+        let Change { cx, path, grant, expected, key } = change;
+        let step = BeginChange {
+            grant: grant.to_record(&self.keys)?,
+            expected,
+            key,
+            instance: self.instance.clone(),
+            lease_until: self.lease_until(),
+            entry: self.grant_entry(&cx, Event::Intent, &grant),
+        };
+        match self.store.begin_change(&self.log, step).await.map_err(Error::not_applied)? {
+            Begun::Intent(entry) => self.notify.committed(entry),
+            Begun::Stale => return self.settled(&grant.id).await,
+            Begun::KeySeen(seen) => return self.resume(&cx, &seen, &grant.digest).await,
+        }
+        let started = tokio::time::Instant::now();
+        let (status, result) = self.call(&cx, &path, &grant).await;
+        let mut outcome = Outcome::new(status, u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
+        outcome = match &result {
+            Ok(response) => outcome.resource(response.resource()),
+            Err(error) => outcome.error(error.kind().code()),
+        };
+        let mut entry = self.grant_entry(&cx, Event::Outcome, &grant);
+        entry.outcome = Some(outcome);
+        self.finish(&grant, entry, &result).await?;
+        if let Some(request) = grant.to_request(self.clock.now()) {
+            self.notify.tell(Notice::Closed, &request);
+        }
+        result.map(Submitted::Done)
+    }
+
+    /// Runs the layers and the provider, and vouches for the change while they take their time.
+    async fn call(&self, cx: &Context, path: &Path, grant: &Grant) -> (OutcomeStatus, Result<Response>) {
+        let permit = grant.permit();
+        let terminal = ChangeTerminal::new(&path.provider, cx, &grant.action, &permit);
+        let call = Call::change(&grant.action, path.provider.name(), cx);
+        let layered = {
+            let next = Next::new(&path.layers, call, &terminal);
+            let mut layered = std::pin::pin!(AssertUnwindSafe(next.run()).catch_unwind());
+            loop {
+                tokio::select! {
+                    result = &mut layered => break result.unwrap_or_else(|_| Err(Error::unexpected("a layer panicked"))),
+                    () = tokio::time::sleep(self.settings.lease / 3) => self.renew(&grant.id).await,
+                }
+            }
+        };
+        terminal.conclude(layered)
+    }
+
+    async fn renew(&self, id: &GrantId) {
+        if let Err(error) = self.store.renew_lease(id, self.lease_until()).await {
+            tracing::warn!(grant = %id, code = error.kind().code(), "the lease of a change could not be renewed");
+        }
+    }
+
+    /// Writes the outcome. If the store refuses, the change was made all the same, so it tries again before it leaves the
+    /// intent to recovery.
+    async fn finish(&self, grant: &Grant, entry: Entry, result: &Result<Response>) -> Result<()> {
+        let stored = StoredOutcome::new(result).to_json();
+        let mut attempt = 1;
+        loop {
+            let step =
+                FinishChange { grant: grant.id.clone(), result: stored.clone(), if_lapsed: None, entry: entry.clone() };
+            match self.store.finish_change(&self.log, step).await {
+                Ok(Finished::Written(entry)) => {
+                    self.notify.committed(entry);
+                    return Ok(());
+                }
+                Ok(Finished::NotLapsed) => return Ok(()),
+                Err(error) if attempt == OUTCOME_ATTEMPTS => {
+                    let message = "the change was attempted, but its outcome could not be written to the audit log";
+                    return Err(Error::unexpected(message).with_context("grant", &grant.id).with_source(error));
+                }
+                Err(_) => tokio::time::sleep(Duration::from_millis(100) * attempt).await,
+            }
+            attempt += 1;
+        }
+    }
+
+    /// What a spent grant's change gave; waits for it if it is being made in this process.
+    pub(super) async fn running_or_settled(&self, id: &GrantId) -> Finish {
+        match self.running.wait(id).await {
+            Some(finish) => finish,
+            None => self.settled(id).await,
+        }
+    }
+
+    /// What a spent grant's change gave, for whoever asks again.
+    pub(super) async fn settled(&self, id: &GrantId) -> Finish {
+        let grant = self.load(id).await?;
+        if grant.state != GrantState::Spent {
+            return Err(Error::conflict(format!("the grant is {} by now", grant.state)).with_context("grant", id));
+        }
+        match self.store.outcome(id).await? {
+            Some(stored) => StoredOutcome::from_json(&stored)?.into_result().map(Submitted::Done),
+            None => {
+                let message = "the change was begun and its outcome is not known yet; look at the audit log";
+                Err(Error::conflict(message).maybe_applied().with_context("grant", id))
+            }
+        }
+    }
+
+    /// Marks the intents of processes that no longer vouch for them as unknown. Returns the entries.
+    pub(crate) async fn recover(&self) -> Result<Vec<Entry>> {
+        let now = self.clock.now();
+        let mut written = Vec::new();
+        for open in self.store.lapsed(now).await? {
+            let mut entry = open.entry.clone();
+            entry.time = now;
+            entry.event = Event::Outcome;
+            entry.outcome = Some(Outcome::new(OutcomeStatus::Unknown, 0).error("lease_lapsed"));
+            let lost = Error::unexpected("the process that made the change ended before it wrote the outcome");
+            let result = StoredOutcome::new(&Err(lost.with_context("instance", &open.instance))).to_json();
+            let step = FinishChange { grant: open.grant, result, if_lapsed: Some(now), entry };
+            if let Finished::Written(entry) = self.store.finish_change(&self.log, step).await? {
+                self.notify.committed(entry.clone());
+                written.push(entry);
+            }
+        }
+        Ok(written)
+    }
+
+    /// Loads a grant that must exist.
+    pub(super) async fn load(&self, id: &GrantId) -> Result<Grant> {
+        let record = self.store.grant(id).await?;
+        let unknown = || Error::not_found("there is no such grant").with_context("grant", visible(id.as_str()));
+        Grant::from_record(&record.ok_or_else(unknown)?, &self.keys)
+    }
+
+    /// The request that a grant stands for.
+    pub(super) fn waiting(&self, grant: &Grant) -> Result<ApprovalRequest> {
+        let request = grant.to_request(self.clock.now());
+        request.ok_or_else(|| Error::not_found("policy alone allowed this change; there is no request"))
+    }
+
+    /// Writes an entry that changes nothing else.
+    pub(super) async fn record(&self, entry: Entry) -> Result<()> {
+        let entry = self.store.record(&self.log, entry).await?;
+        self.notify.committed(entry);
+        Ok(())
+    }
+
+    pub(super) fn entry(&self, cx: &Context, event: Event, operation: Operation) -> Entry {
+        let mut entry = Entry::new(self.clock.now(), event, cx.actor().clone(), operation, cx.id());
+        entry.trace_id = cx.trace().map(str::to_owned);
+        entry
+    }
+
+    /// An entry about a grant.
+    pub(super) fn grant_entry(&self, cx: &Context, event: Event, grant: &Grant) -> Entry {
+        let mut entry = self.entry(cx, event, grant.action.operation());
+        entry.provider = Some(grant.target.provider.clone());
+        entry.digest = Some(grant.digest.clone());
+        entry.decision = Some(grant.decision());
+        entry.policy_revision = grant.policy_revision.clone();
+        entry.grant = Some(grant.id.clone());
+        entry
+    }
+
+    fn new_grant(&self, cx: &Context, concrete: Concrete, submission: Submission, basis: Basis) -> Grant {
+        let now = self.clock.now();
+        let (state, lifetime) = match basis {
+            Basis::Policy { .. } => (GrantState::Spent, Duration::ZERO),
+            Basis::People { .. } => (GrantState::Requested, self.settings.request_ttl),
+        };
+        Grant {
+            id: GrantId::new(uuid::Uuid::now_v7().to_string()),
+            version: 0,
+            state,
+            digest: concrete.digest,
+            canonical: concrete.canonical,
+            action: concrete.action,
+            target: concrete.target,
+            requester: cx.actor().clone(),
+            reason: submission.reason,
+            basis,
+            policy_revision: self.policies.revision(),
+            answers: Vec::new(),
+            idempotency_key: submission.idempotency_key,
+            requested_at: now,
+            expires_at: now + lifetime,
+        }
+    }
+
+    fn key_use(&self, grant: &Grant) -> Option<KeyUse> {
+        let key = grant.idempotency_key.clone()?;
+        let owner = grant.requester.identity.clone();
+        Some(KeyUse::new(key, owner, grant.digest.clone(), grant.id.clone(), self.clock.now() + self.settings.key_ttl))
+    }
+
+    fn lease_until(&self) -> Time {
+        self.clock.now() + self.settings.lease
+    }
+}
+
+impl Running {
+    /// Joins the change that runs for this grant, or starts it.
+    fn join(&self, id: &GrantId, start: impl FnOnce(watch::Sender<Option<Finish>>)) -> watch::Receiver<Option<Finish>> {
+        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(finish) = running.get(id) {
+            return finish.clone();
+        }
+        let (sender, finish) = watch::channel(None);
+        running.insert(id.clone(), finish.clone());
+        drop(running);
+        start(sender);
+        finish
+    }
+
+    /// The result of the change that runs for this grant, if one does.
+    async fn wait(&self, id: &GrantId) -> Option<Finish> {
+        let mut finish = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id)?.clone();
+        finish.wait_for(Option::is_some).await.ok()?.clone()
+    }
+
+    fn leave(&self, id: &GrantId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    }
+}
+
+/// Refuses a key that is empty, too long, or not made of visible ASCII, which vendors take as a header.
+fn check_key(key: &str) -> Result<()> {
+    let valid = (1..=LONGEST_KEY).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    if valid {
+        return Ok(());
+    }
+    let message = format!("expected 1 to {LONGEST_KEY} visible ASCII characters, got {} bytes", key.len());
+    Err(Error::invalid("idempotencyKey", message))
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate").field("store", &self.store).field("instance", &self.instance).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,227 @@
+//! The façade: two doors, and typed handles over them.
+
+mod approvals;
+mod builder;
+mod fan_out;
+mod handles;
+mod read;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use opsorch_schema::{Action, Capability, Entry, Operation, ProviderName, Query, Response};
+
+pub use approvals::Approvals;
+pub use builder::Builder;
+pub use handles::*;
+
+use crate::audit::AuditLog;
+use crate::gate::{Gate, Path, Submitted};
+use crate::layer::Layer;
+use crate::{Context, Error, Provider, Result};
+
+/// A control plane over many providers: everything is read through [`query`](Self::query) and changed through
+/// [`submit`](Self::submit), whatever the surface.
+///
+/// A value: cheap to clone, nothing global. The typed handles are sugar over the two doors.
+///
+/// ```
+/// use opsorch::gate::Decision;
+/// use opsorch::{Action, Actor, Context, CreateTicket, OpsOrch, Submitted, Target};
+/// use opsorch_testkit::MemoryProvider;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let ops = OpsOrch::builder()
+///     .provider(MemoryProvider::new(opsorch::SystemClock).provider("tracker"))
+///     .policy(|_: &Context, _: &Target, _: &Action| Decision::allow("everything, in this example"))
+///     .build()
+///     .await?;
+///
+/// let cx = Context::new(Actor::agent("triage"));
+/// let Submitted::Done(ticket) = ops.tickets(&cx).create(CreateTicket::new("disk full")).await? else {
+///     unreachable!("the policy asks nobody");
+/// };
+/// assert_eq!(ops.tickets(&cx).get(&ticket.id).await?.title, "disk full");
+/// # Ok::<(), opsorch::Error>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone, Debug)]
+pub struct OpsOrch {
+    core: Arc<Core>,
+}
+
+#[derive(Debug)]
+struct Core {
+    providers: BTreeMap<ProviderName, Arc<Provider>>,
+    routes: BTreeMap<Capability, Vec<ProviderName>>,
+    layers: Arc<[Arc<dyn Layer>]>,
+    gate: Arc<Gate>,
+    audit: AuditLog,
+}
+
+/// A read to be done: what is asked, and whom.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Ask {
+    /// What is asked.
+    pub query: Query,
+    /// Whom; everyone routed for the capability, if it is not said.
+    pub on: Option<ProviderName>,
+}
+
+impl Ask {
+    /// Asks one provider only.
+    pub fn on(mut self, provider: impl Into<ProviderName>) -> Self {
+        self.on = Some(provider.into());
+        self
+    }
+}
+
+impl<Q: Into<Query>> From<Q> for Ask {
+    fn from(query: Q) -> Self {
+        Self { query: query.into(), on: None }
+    }
+}
+
+/// A change to be made: what, where, and why.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Submission {
+    /// What is to be done.
+    pub action: Action,
+    /// By which provider; the only one routed for it, if it is not said.
+    pub on: Option<ProviderName>,
+    /// Makes a repetition harmless: the same key again gives what the first submission gave, for a day.
+    pub idempotency_key: Option<String>,
+    /// Why, for those who are asked.
+    pub reason: Option<String>,
+}
+
+impl Submission {
+    /// Names the provider.
+    pub fn on(mut self, provider: impl Into<ProviderName>) -> Self {
+        self.on = Some(provider.into());
+        self
+    }
+
+    /// Makes a repetition harmless: 1 to 255 visible ASCII characters that no other change has.
+    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
+        self.idempotency_key = Some(key.into());
+        self
+    }
+
+    /// Says why.
+    pub fn reason(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
+        self
+    }
+}
+
+impl<A: Into<Action>> From<A> for Submission {
+    fn from(action: A) -> Self {
+        Self { action: action.into(), on: None, idempotency_key: None, reason: None }
+    }
+}
+
+impl OpsOrch {
+    /// Starts to put one together.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// The only door for changes.
+    ///
+    /// The change is made at once, or waits for people, or is refused, as policy says. Once it is being made, dropping
+    /// this future does not stop it: it runs to its outcome on a task of this control plane, and the audit log tells
+    /// what became of it.
+    ///
+    /// # Errors
+    /// [`Denied`](crate::ErrorKind::Denied) by access or policy; [`Invalid`](crate::ErrorKind::Invalid) for an action that
+    /// cannot be written canonically, or a provider that is not there or not clear; [`Unsupported`](crate::ErrorKind::Unsupported);
+    /// [`Conflict`](crate::ErrorKind::Conflict) for an idempotency key that was used otherwise; those of the store, which
+    /// refuse the change; and those of the provider, of which [`Error::may_have_applied`] tells the worst.
+    pub async fn submit(&self, cx: &Context, submission: impl Into<Submission>) -> Result<Submitted<Response>> {
+        let submission = submission.into();
+        let provider = self.one_provider(submission.action.operation(), submission.on.as_ref())?;
+        self.core.gate.submit(cx, self.path(provider), submission).await
+    }
+
+    /// What waits for people, and their answers.
+    pub fn approvals<'a>(&'a self, cx: &'a Context) -> Approvals<'a> {
+        Approvals::new(self, cx)
+    }
+
+    /// The audit log.
+    pub fn audit(&self) -> &AuditLog {
+        &self.core.audit
+    }
+
+    /// The providers, by name.
+    pub fn providers(&self) -> impl Iterator<Item = &Provider> {
+        self.core.providers.values().map(|provider| &**provider)
+    }
+
+    /// Marks changes whose process ended before it wrote an outcome as `unknown` in the audit log, and returns those
+    /// entries. It is done when a control plane is built; a long-lived one that shares its store calls it now and then.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn recover(&self) -> Result<Vec<Entry>> {
+        self.core.gate.recover().await
+    }
+
+    /// Waits until every change that is being made has its outcome, and every hook and sink was told. Changes that are
+    /// submitted meanwhile are waited for too.
+    pub async fn idle(&self) {
+        let tasks = &self.core.gate.notify.tasks;
+        // A tracker reports idleness only once it is closed; it still takes tasks then.
+        tasks.close();
+        tasks.wait().await;
+    }
+
+    fn path(&self, provider: Arc<Provider>) -> Path {
+        Path { provider, layers: Arc::clone(&self.core.layers) }
+    }
+
+    /// The providers routed for an operation that offer it, in the order of the route. Without a route these are all
+    /// that offer it, by name.
+    fn routed(&self, operation: Operation) -> Vec<Arc<Provider>> {
+        let providers = &self.core.providers;
+        let offers = |provider: &&Arc<Provider>| provider.operations().contains(operation);
+        match self.core.routes.get(&operation.capability()) {
+            Some(route) => route.iter().filter_map(|name| providers.get(name)).filter(offers).cloned().collect(),
+            None => providers.values().filter(offers).cloned().collect(),
+        }
+    }
+
+    /// The named provider, else the only one that is routed.
+    fn one_provider(&self, operation: Operation, on: Option<&ProviderName>) -> Result<Arc<Provider>> {
+        if let Some(name) = on {
+            return self.named(name);
+        }
+        let mut routed = self.routed(operation);
+        match routed.pop() {
+            None => Err(self.nobody_offers(operation)),
+            Some(only) if routed.is_empty() => Ok(only),
+            Some(last) => {
+                routed.push(last);
+                let names: Vec<_> = routed.iter().map(|provider| provider.name().as_str()).collect();
+                let message = format!("several providers offer {operation}; name one of them: {}", names.join(", "));
+                Err(Error::invalid("on", message))
+            }
+        }
+    }
+
+    fn named(&self, name: &ProviderName) -> Result<Arc<Provider>> {
+        self.core.providers.get(name).cloned().ok_or_else(|| {
+            let known = self.core.providers.keys().map(ProviderName::as_str);
+            let unknown = opsorch_schema::UnknownName::new("provider", name.as_str(), known);
+            Error::invalid("on", unknown.to_string())
+        })
+    }
+
+    fn nobody_offers(&self, operation: Operation) -> Error {
+        let message = format!("no provider is configured for {operation}");
+        Error::unsupported(message).with_context("capability", operation.capability())
+    }
+}

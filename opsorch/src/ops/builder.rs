@@ -1,0 +1,233 @@
+//! Putting a control plane together.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use opsorch_schema::{Capability, ProviderName};
+
+use super::{Core, OpsOrch};
+use crate::audit::AuditLog;
+use crate::gate::{
+    Access, ApprovalHook, AuditSink, Gate, GateKeys, GateSettings, Notify, OpenAccess, People, Policies, Policy, Running,
+};
+use crate::layer::{Layer, RetryLayer, TimeoutLayer, TraceLayer};
+use crate::secret::{SecretSource, SystemSecrets};
+use crate::store::{MemoryStore, Store};
+use crate::transport::Transport;
+use crate::{BuildEnv, Clock, Config, Error, Provider, Registry, Result, SystemClock};
+
+/// The origin of a log whose keys nobody chose.
+const LOG_NAME: &str = "opsorch.local/audit";
+
+/// Puts an [`OpsOrch`] together, by [`OpsOrch::builder`].
+///
+/// What is called here beats what the configuration says of the same thing: a provider of the same name, the route of the
+/// same capability, and policy, access, people and settings as a whole.
+#[derive(Default)]
+#[must_use = "nothing is built until `build` is awaited"]
+pub struct Builder {
+    registry: Registry,
+    config: Config,
+    providers: Vec<Provider>,
+    routes: BTreeMap<Capability, Vec<ProviderName>>,
+    layers: Option<Vec<Arc<dyn Layer>>>,
+    policies: Vec<Arc<dyn Policy>>,
+    access: Option<Arc<dyn Access>>,
+    people: Option<People>,
+    store: Option<Arc<dyn Store>>,
+    keys: Option<GateKeys>,
+    settings: Option<GateSettings>,
+    hooks: Vec<Arc<dyn ApprovalHook>>,
+    sinks: Vec<Arc<dyn AuditSink>>,
+    clock: Option<Arc<dyn Clock>>,
+    transport: Option<Arc<dyn Transport>>,
+    secrets: Option<Arc<dyn SecretSource>>,
+}
+
+impl Builder {
+    /// The kinds that the configuration may name.
+    pub fn registry(mut self, registry: Registry) -> Self {
+        self.registry = registry;
+        self
+    }
+
+    /// The configuration.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Adds a provider; the last of a name stays.
+    pub fn provider(mut self, provider: Provider) -> Self {
+        self.providers.push(provider);
+        self
+    }
+
+    /// Says which providers serve a capability, in order. Without a route these are all that offer it, by name.
+    pub fn route<N: Into<ProviderName>>(mut self, capability: Capability, route: impl IntoIterator<Item = N>) -> Self {
+        self.routes.insert(capability, route.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Adds a layer inside those added before. Without any call there are [`TraceLayer`], [`TimeoutLayer`] and
+    /// [`RetryLayer`], in this order; the first call replaces them.
+    pub fn layer(mut self, layer: impl Layer) -> Self {
+        self.layers.get_or_insert_default().push(Arc::new(layer));
+        self
+    }
+
+    /// Leaves all layers out, the default ones too.
+    pub fn without_layers(mut self) -> Self {
+        self.layers = Some(Vec::new());
+        self
+    }
+
+    /// Adds a policy. Without any, every change is denied.
+    pub fn policy(mut self, policy: impl Policy) -> Self {
+        self.policies.push(Arc::new(policy));
+        self
+    }
+
+    /// Says who may use which operation. Without a call everyone may read and submit.
+    pub fn access(mut self, access: impl Access) -> Self {
+        self.access = Some(Arc::new(access));
+        self
+    }
+
+    /// Says who is the same person on several channels.
+    pub fn people(mut self, people: People) -> Self {
+        self.people = Some(people);
+        self
+    }
+
+    /// Where grants and the log are kept. Without a call that is memory, and gone with the process.
+    pub fn store(mut self, store: impl Store) -> Self {
+        self.store = Some(Arc::new(store));
+        self
+    }
+
+    /// The keys that seal grants and sign the log. Without a call they are made anew, which suits a store in memory.
+    pub fn keys(mut self, keys: GateKeys) -> Self {
+        self.keys = Some(keys);
+        self
+    }
+
+    /// How long things last at the gate.
+    pub fn settings(mut self, settings: GateSettings) -> Self {
+        self.settings = Some(settings);
+        self
+    }
+
+    /// Adds someone to tell that something waits for people.
+    pub fn approval_hook(mut self, hook: impl ApprovalHook) -> Self {
+        self.hooks.push(Arc::new(hook));
+        self
+    }
+
+    /// Adds someone who sees every entry of the audit log.
+    pub fn audit_sink(mut self, sink: impl AuditSink) -> Self {
+        self.sinks.push(Arc::new(sink));
+        self
+    }
+
+    /// The clock; the system's without a call.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Some(Arc::new(clock));
+        self
+    }
+
+    /// How providers that are built from the configuration send HTTP requests; `reqwest` without a call, if that feature is on.
+    pub fn transport(mut self, transport: impl Transport) -> Self {
+        self.transport = Some(Arc::new(transport));
+        self
+    }
+
+    /// Where secrets come from; the environment and files without a call.
+    pub fn secrets(mut self, secrets: impl SecretSource) -> Self {
+        self.secrets = Some(Arc::new(secrets));
+        self
+    }
+
+    /// Checks everything, builds the providers of the configuration, and marks the changes of processes that died as
+    /// unknown. Needs a tokio runtime with time.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::ErrorKind::Invalid) with the path to what is wrong; those of the kinds and of the store.
+    pub async fn build(self) -> Result<OpsOrch> {
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
+        let secrets = self.secrets.unwrap_or_else(|| Arc::new(SystemSecrets::default()));
+        let env = BuildEnv::new(default_transport(self.transport)?, secrets, Arc::clone(&clock));
+        let (config, registry) = (self.config, self.registry);
+        let mut providers = BTreeMap::new();
+        for provider in config.build_providers(&registry, &env).await?.into_iter().chain(self.providers) {
+            providers.insert(provider.name().clone(), Arc::new(provider));
+        }
+        let mut routes = config.routes().clone();
+        routes.extend(self.routes);
+        check_routes(&routes, &providers)?;
+
+        let settings = self.settings.unwrap_or_else(|| config.gate_settings().clone());
+        let policies = if self.policies.is_empty() { config.policies()? } else { self.policies };
+        let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
+        let keys = match self.keys {
+            Some(keys) => keys,
+            None => GateKeys::generate(LOG_NAME)?,
+        };
+        let notify = Notify { hooks: self.hooks, sinks: self.sinks, ..Notify::default() };
+        let gate = Gate {
+            policies: Policies::new(policies, settings.policy_timeout),
+            access: self.access.or_else(|| config.access()).unwrap_or_else(|| Arc::new(OpenAccess)),
+            people: self.people.unwrap_or_else(|| config.people().clone()).validated()?,
+            log: keys.log_writer(),
+            store: Arc::clone(&store),
+            clock,
+            settings,
+            notify,
+            instance: uuid::Uuid::now_v7().to_string(),
+            running: Running::default(),
+            keys,
+        };
+        let audit = AuditLog::new(store, gate.keys.log());
+        gate.recover().await?;
+        let layers = self.layers.unwrap_or_else(default_layers).into();
+        Ok(OpsOrch { core: Arc::new(Core { providers, routes, layers, gate: Arc::new(gate), audit }) })
+    }
+}
+
+fn default_layers() -> Vec<Arc<dyn Layer>> {
+    vec![Arc::new(TraceLayer), Arc::new(TimeoutLayer::default()), Arc::new(RetryLayer::default())]
+}
+
+fn check_routes(
+    routes: &BTreeMap<Capability, Vec<ProviderName>>,
+    providers: &BTreeMap<ProviderName, Arc<Provider>>,
+) -> Result<()> {
+    for (capability, route) in routes {
+        if let Some(unknown) = route.iter().find(|name| !providers.contains_key(*name)) {
+            let known = providers.keys().map(ProviderName::as_str);
+            let message = opsorch_schema::UnknownName::new("provider", unknown.as_str(), known).to_string();
+            return Err(Error::invalid(format!("routes.{capability}"), message));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(feature = "reqwest")]
+fn default_transport(given: Option<Arc<dyn Transport>>) -> Result<Option<Arc<dyn Transport>>> {
+    Ok(Some(match given {
+        Some(transport) => transport,
+        None => Arc::new(crate::transport::ReqwestTransport::new()?),
+    }))
+}
+
+#[cfg(not(feature = "reqwest"))]
+fn default_transport(given: Option<Arc<dyn Transport>>) -> Result<Option<Arc<dyn Transport>>> {
+    Ok(given)
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("config", &self.config).field("providers", &self.providers).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,68 @@
+//! The door for reads.
+
+use async_trait::async_trait;
+use futures_util::future::join_all;
+use opsorch_schema::{Query, Response};
+
+use super::{Ask, OpsOrch, fan_out};
+use crate::layer::{Call, Next, Terminal};
+use crate::{Context, Error, Provider, Result};
+
+impl OpsOrch {
+    /// The only door for reads.
+    ///
+    /// A query without [`Ask::on`] asks every provider that is routed for it, side by side; the items are merged, newest
+    /// first, each saying which provider it came from, and a source that fails is listed in the page's `failures`. Reading
+    /// one thing by its id asks one provider.
+    ///
+    /// # Errors
+    /// [`Denied`](crate::ErrorKind::Denied) by access; [`Invalid`](crate::ErrorKind::Invalid) if the provider is not there or
+    /// not clear; [`Unsupported`](crate::ErrorKind::Unsupported); those of the provider, or of the first when every
+    /// provider fails.
+    pub async fn query(&self, cx: &Context, ask: impl Into<Ask>) -> Result<Response> {
+        let Ask { query, on } = ask.into();
+        let operation = query.operation();
+        if let (None, Some(paging)) = (&on, fan_out::paging(&query)) {
+            let mut routed = self.routed(operation);
+            if routed.len() > 1 {
+                paging.refuse_cursor(&routed)?;
+                let answers = join_all(routed.iter().map(|provider| self.ask(cx, provider, &query))).await;
+                let names = routed.drain(..).map(|provider| provider.name().clone());
+                return fan_out::merge(names.zip(answers).collect(), &paging);
+            }
+        }
+        let provider = self.one_provider(operation, on.as_ref())?;
+        self.ask(cx, &provider, &query).await
+    }
+
+    /// Asks one provider, through the layers.
+    async fn ask(&self, cx: &Context, provider: &Provider, query: &Query) -> Result<Response> {
+        let operation = query.operation();
+        self.core.gate.check_access(cx, operation, &provider.target(None)).await?;
+        if !provider.operations().contains(operation) {
+            return Err(provider.lacks(operation));
+        }
+        let terminal = ReadTerminal { provider, cx, query };
+        let call = Call::read(query, provider.name(), cx);
+        let mut response = Next::new(&self.core.layers, call, &terminal).run().await.map_err(|error: Error| {
+            let named = error.context().any(|(name, _)| name == "provider");
+            if named { error } else { error.with_context("provider", provider.name()) }
+        })?;
+        response.set_provider(provider.name());
+        Ok(response)
+    }
+}
+
+/// Where a read's path ends.
+struct ReadTerminal<'a> {
+    provider: &'a Provider,
+    cx: &'a Context,
+    query: &'a Query,
+}
+
+#[async_trait]
+impl Terminal for ReadTerminal<'_> {
+    async fn run(&self) -> Result<Response> {
+        self.provider.answer(self.cx, self.query).await
+    }
+}

@@ -1,0 +1,225 @@
+//! A provider: the traits that one configured instance of a vendor offers.
+
+use std::sync::Arc;
+
+use opsorch_schema::{Action, Capability, Effect, Operation, OperationSet, ProviderName, Query, Response, Scope};
+
+use crate::capability::*;
+use crate::{Context, Error, Result};
+
+macro_rules! slots {
+    ($($effect:ident $with:ident $slot:ident: $trait:ident [$($operation:ident),+];)+) => {
+        #[derive(Clone, Debug, Default)]
+        struct Slots {
+            $($slot: Option<Arc<dyn $trait>>,)+
+        }
+
+        impl Slots {
+            fn operations(&self) -> OperationSet {
+                let mut set = OperationSet::new();
+                $(if self.$slot.is_some() {
+                    $(set.insert(Operation::$operation);)+
+                })+
+                set
+            }
+
+            /// Keeps the traits all of whose operations pass.
+            fn retain(&mut self, keep: impl Fn(Operation) -> bool) {
+                $(if ![$(Operation::$operation),+].into_iter().all(&keep) {
+                    self.$slot = None;
+                })+
+            }
+        }
+
+        /// What it offers: a method for each trait of [`capability`](crate::capability).
+        impl Provider {
+            $(
+                #[doc = concat!("Offers a [`", stringify!($trait), "`](crate::capability::", stringify!($trait), ").")]
+                pub fn $with(mut self, implementation: Arc<dyn $trait>) -> Self {
+                    self.slots.$slot = Some(implementation);
+                    self
+                }
+
+                slots!(@$effect $slot $trait [$($operation),+]);
+            )+
+        }
+    };
+    (@read $slot:ident $trait:ident [$operation:ident $(, $rest:ident)*]) => {
+        fn $slot(&self) -> Result<&dyn $trait> {
+            self.slots.$slot.as_deref().ok_or_else(|| self.lacks(Operation::$operation))
+        }
+    };
+    (@write $slot:ident $trait:ident [$operation:ident $(, $rest:ident)*]) => {
+        pub(crate) fn $slot(&self) -> Result<&dyn $trait> {
+            self.slots.$slot.as_deref().ok_or_else(|| self.lacks(Operation::$operation))
+        }
+    };
+}
+
+slots! {
+    read with_incident_reader incident_reader: IncidentReader [IncidentQuery, IncidentGet];
+    write with_incident_writer incident_writer: IncidentWriter [IncidentCreate, IncidentUpdate];
+    read with_timeline_reader timeline_reader: TimelineReader [IncidentTimelineGet];
+    write with_timeline_writer timeline_writer: TimelineWriter [IncidentTimelineAppend];
+    read with_alert_reader alert_reader: AlertReader [AlertQuery, AlertGet];
+    write with_alert_raiser alert_raiser: AlertRaiser [AlertRaise];
+    write with_alert_responder alert_responder: AlertResponder [AlertAcknowledge, AlertResolve];
+    write with_alert_silencer alert_silencer: AlertSilencer [AlertSilence];
+    read with_log_reader log_reader: LogReader [LogQuery];
+    read with_metric_reader metric_reader: MetricReader [MetricQuery, MetricDescribe];
+    read with_ticket_reader ticket_reader: TicketReader [TicketQuery, TicketGet];
+    write with_ticket_writer ticket_writer: TicketWriter [TicketCreate, TicketUpdate];
+    write with_ticket_commenter ticket_commenter: TicketCommenter [TicketComment];
+    write with_message_sender message_sender: MessageSender [MessagingSend];
+    write with_message_editor message_editor: MessageEditor [MessagingUpdate];
+    read with_service_reader service_reader: ServiceReader [ServiceQuery, ServiceGet];
+    read with_deployment_reader deployment_reader: DeploymentReader [DeploymentQuery, DeploymentGet];
+    read with_team_reader team_reader: TeamReader [TeamQuery, TeamGet, TeamMembers];
+    read with_on_call_reader on_call_reader: OnCallReader [TeamOncall];
+    read with_plan_reader plan_reader: PlanReader [OrchestrationPlansQuery, OrchestrationPlansGet];
+    read with_run_reader run_reader: RunReader [OrchestrationRunsQuery, OrchestrationRunsGet];
+    write with_run_writer run_writer: RunWriter [OrchestrationRunsStart, OrchestrationRunsStepsComplete];
+    write with_run_canceller run_canceller: RunCanceller [OrchestrationRunsCancel];
+}
+
+/// One configured instance of a kind, with a name. A value: cheap to clone, nothing global.
+///
+/// ```
+/// use opsorch::{Provider, Scope};
+///
+/// let provider = Provider::new("tickets-eu").kind("jira").scope(Scope::new().environment("production"));
+/// assert!(provider.operations().is_empty(), "it offers what it is given, and nothing else");
+/// ```
+#[derive(Clone, Debug)]
+pub struct Provider {
+    name: ProviderName,
+    kind: String,
+    fingerprint: String,
+    scope: Scope,
+    acts_on_service: bool,
+    idempotent_by_key: OperationSet,
+    slots: Slots,
+}
+
+impl Provider {
+    /// A provider that offers nothing yet. Its kind is its name until it is set.
+    pub fn new(name: impl Into<ProviderName>) -> Self {
+        let name = name.into();
+        Self {
+            kind: name.as_str().to_owned(),
+            name,
+            fingerprint: String::new(),
+            scope: Scope::new(),
+            acts_on_service: false,
+            idempotent_by_key: OperationSet::new(),
+            slots: Slots::default(),
+        }
+    }
+
+    /// Sets the kind, such as `jira`.
+    pub fn kind(mut self, kind: impl Into<String>) -> Self {
+        self.kind = kind.into();
+        self
+    }
+
+    /// Sets what identifies its configuration without secrets; the [`Registry`](crate::Registry) does it. It is
+    /// part of every digest, so that an approval does not outlive a change of configuration.
+    pub fn fingerprint(mut self, fingerprint: impl Into<String>) -> Self {
+        self.fingerprint = fingerprint.into();
+        self
+    }
+
+    /// Says which environment, service and team it acts on, for policies to match. The operator's word, from the
+    /// configuration.
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// Declares that the `service` of an input decides where the change is made, so that policies may match it
+    /// where the configuration names no service. A provider that only notes the service must not declare it.
+    pub fn acts_on_service(mut self) -> Self {
+        self.acts_on_service = true;
+        self
+    }
+
+    /// Declares that the vendor honours the idempotency key for these operations: the same key twice takes effect
+    /// once. The gate then lets a layer repeat an attempt whose outcome is unknown.
+    pub fn idempotent_by_key(mut self, operations: impl IntoIterator<Item = Operation>) -> Self {
+        self.idempotent_by_key = operations.into_iter().collect();
+        self
+    }
+
+    /// Drops everything that changes something.
+    pub fn read_only(mut self) -> Self {
+        self.slots.retain(|operation| operation.effect() == Effect::Read);
+        self
+    }
+
+    /// Drops everything that does not belong to these capabilities.
+    pub fn only(mut self, capabilities: &[Capability]) -> Self {
+        self.slots.retain(|operation| capabilities.contains(&operation.capability()));
+        self
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &ProviderName {
+        &self.name
+    }
+
+    /// The operations it offers: those of the traits it was given.
+    pub fn operations(&self) -> OperationSet {
+        self.slots.operations()
+    }
+
+    /// What a call would act on.
+    pub fn target(&self, action: Option<&Action>) -> opsorch_schema::Target {
+        let mut scope = self.scope.clone();
+        if scope.service.is_none() && self.acts_on_service {
+            scope.service = match action {
+                Some(Action::IncidentCreate(input)) => input.service.clone(),
+                Some(Action::AlertRaise(input)) => input.service.clone(),
+                _ => None,
+            };
+        }
+        opsorch_schema::Target::new(self.name.clone(), self.kind.clone(), self.fingerprint.clone(), scope)
+    }
+
+    pub(crate) fn honours_key(&self, operation: Operation) -> bool {
+        self.idempotent_by_key.contains(operation)
+    }
+
+    /// Calls the reader of a query. One arm for each read of the table; the compiler asks for a forgotten one.
+    pub(crate) async fn answer(&self, cx: &Context, query: &Query) -> Result<Response> {
+        Ok(match query {
+            Query::IncidentQuery(query) => self.incident_reader()?.query(cx, query).await?.into(),
+            Query::IncidentGet(id) => self.incident_reader()?.get(cx, id).await?.into(),
+            Query::IncidentTimelineGet(id) => self.timeline_reader()?.timeline(cx, id).await?.into(),
+            Query::AlertQuery(query) => self.alert_reader()?.query(cx, query).await?.into(),
+            Query::AlertGet(id) => self.alert_reader()?.get(cx, id).await?.into(),
+            Query::LogQuery(query) => self.log_reader()?.query(cx, query).await?.into(),
+            Query::MetricQuery(query) => self.metric_reader()?.query(cx, query).await?.into(),
+            Query::MetricDescribe(scope) => self.metric_reader()?.describe(cx, scope).await?.into(),
+            Query::TicketQuery(query) => self.ticket_reader()?.query(cx, query).await?.into(),
+            Query::TicketGet(id) => self.ticket_reader()?.get(cx, id).await?.into(),
+            Query::ServiceQuery(query) => self.service_reader()?.query(cx, query).await?.into(),
+            Query::ServiceGet(id) => self.service_reader()?.get(cx, id).await?.into(),
+            Query::DeploymentQuery(query) => self.deployment_reader()?.query(cx, query).await?.into(),
+            Query::DeploymentGet(id) => self.deployment_reader()?.get(cx, id).await?.into(),
+            Query::TeamQuery(query) => self.team_reader()?.query(cx, query).await?.into(),
+            Query::TeamGet(id) => self.team_reader()?.get(cx, id).await?.into(),
+            Query::TeamMembers(id) => self.team_reader()?.members(cx, id).await?.into(),
+            Query::TeamOncall(id) => self.on_call_reader()?.oncall(cx, id).await?.into(),
+            Query::OrchestrationPlansQuery(query) => self.plan_reader()?.query(cx, query).await?.into(),
+            Query::OrchestrationPlansGet(id) => self.plan_reader()?.get(cx, id).await?.into(),
+            Query::OrchestrationRunsQuery(query) => self.run_reader()?.query(cx, query).await?.into(),
+            Query::OrchestrationRunsGet(id) => self.run_reader()?.get(cx, id).await?.into(),
+        })
+    }
+
+    /// The error for an operation that it does not offer.
+    pub(crate) fn lacks(&self, operation: Operation) -> Error {
+        let message = format!("provider `{}` does not offer {operation}; it offers: {}", self.name, self.operations());
+        Error::unsupported(message)
+    }
+}
