@@ -1,1 +1,40 @@
-//! For tests around opsorch.
+//! For tests around opsorch: a vendor that lives in memory and fails when it is told to.
+//!
+//! * [`MemoryProvider`] implements every trait of [`opsorch::capability`] over a small world that behaves: create, read,
+//!   update, list, page, start a run and complete its steps.
+//! * [`Faults`] make single calls go wrong: an error, a lost reply, a hang, a panic, a page cut short. They also count
+//!   the calls, for assertions such as "the vendor saw one request".
+//!
+//! Writers are reached the way production code reaches them, through an [`OpsOrch`](opsorch::OpsOrch) with a policy; there is no
+//! other way to an approved input.
+//!
+//! ```
+//! use opsorch::gate::{Decision, Submitted};
+//! use opsorch::{Action, Actor, Context, CreateIncident, ManualClock, OpsOrch, Operation, Target};
+//! use opsorch_testkit::MemoryProvider;
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! let memory = MemoryProvider::new(ManualClock::default());
+//! let ops = OpsOrch::builder()
+//!     .provider(memory.provider("memory"))
+//!     .policy(|_: &Context, _: &Target, _: &Action| Decision::allow("a test"))
+//!     .build()
+//!     .await?;
+//!
+//! let cx = Context::new(Actor::agent("triage"));
+//! let Submitted::Done(created) = ops.incidents(&cx).create(CreateIncident::new("disk full on db-1")).await? else {
+//!     panic!("the policy allows it");
+//! };
+//! let incident = ops.incidents(&cx).get(&created.id).await?;
+//! assert_eq!((incident.id.as_str(), incident.title.as_str()), ("inc-1", "disk full on db-1"));
+//! assert_eq!(memory.calls(Operation::IncidentCreate), 1);
+//! # Ok::<(), opsorch::Error>(())
+//! # }).unwrap();
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+mod fault;
+mod memory;
+
+pub use fault::{Fault, Faults, Recorded};
+pub use memory::MemoryProvider;

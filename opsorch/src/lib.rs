@@ -18,7 +18,7 @@ pub mod transport;
 
 pub use async_trait::async_trait;
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use config::Config;
+pub use config::{Config, ProviderEntry, StoreConfig};
 pub use context::Context;
 pub use error::{Error, ErrorKind, Result};
 pub use gate::Submitted;

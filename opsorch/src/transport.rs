@@ -1,26 +1,29 @@
 //! HTTP to vendors: one trait with one method, and the client that providers use on top of it.
 //!
 //! [`Transport`] is the contract for those who bring their own HTTP: recording, fault injection, limits on where a
-//! process may connect. `ReqwestTransport` is the one for production. [`Client`] is what adapters use: it knows a base
+//! process may connect. `ReqwestTransport` (feature `reqwest`) is the one for production. [`Client`] is what adapters use: it knows a base
 //! address, a credential and limits, and turns what vendors answer into the one [`Error`](crate::Error).
 //!
-//! ```no_run
-//! # async fn example(cx: &opsorch::Context, key: opsorch::secret::Secret, id: &str) -> opsorch::Result<()> {
-//! use std::sync::Arc;
-//! use opsorch::transport::{Auth, Client, ReqwestTransport};
+//! ```
+//! # use std::sync::Arc;
+//! # use opsorch::transport::Transport;
+//! # async fn example(
+//! #     transport: Arc<dyn Transport>, key: opsorch::secret::Secret, cx: &opsorch::Context, id: &str,
+//! # ) -> opsorch::Result<()> {
+//! use opsorch::transport::{Auth, Client};
 //!
 //! #[derive(serde::Deserialize)]
 //! struct Issue {
-//!     title: String,
+//!     key: String,
 //! }
 //!
-//! let transport = Arc::new(ReqwestTransport::new()?);
 //! let client = Client::new(transport, "https://jira.example.org/jira".parse().unwrap())?
 //!     .auth(Auth::bearer(key))?
 //!     .header("x-atlassian-token", "no-check")?;
 //!
+//! // GET https://jira.example.org/jira/rest/api/2/issue/…?expand=names
 //! let issue: Issue = client.get(["rest", "api", "2", "issue", id]).query(&[("expand", "names")]).fetch(cx).await?;
-//! # let _ = issue.title;
+//! # let _ = issue.key;
 //! # Ok(())
 //! # }
 //! ```

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use opsorch_schema::visible;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use serde_path_to_error::Segment;
 
 use crate::{Error, Result};
@@ -33,12 +33,19 @@ pub(crate) fn parse_toml<T: DeserializeOwned>(text: &str, what: &'static str) ->
     // The error of the parser prints the line, and a line may hold a secret: it is not kept.
     let table: toml::Table = toml::from_str(text).map_err(|error| {
         let message = error.message().to_owned();
-        Error::invalid(file, match error.span() {
-            Some(span) => format!("line {}: {message}", position(text, span.start)),
-            None => message,
-        })
+        Error::invalid(
+            file,
+            match error.span() {
+                Some(span) => format!("line {}: {message}", position(text, span.start)),
+                None => message,
+            },
+        )
     })?;
-    decode(&json(toml::Value::Table(table), what)?, what)
+    let value = json(toml::Value::Table(table)).map_err(|way| {
+        let field = way.iter().rev().fold(what.to_owned(), below);
+        Error::invalid(field, "expected a finite number, got `nan` or `inf`")
+    })?;
+    decode(&value, what)
 }
 
 /// Reads a file of at most 1 MiB.
@@ -104,51 +111,54 @@ fn at<'a>(value: &'a Value, path: &[&Segment]) -> &'a Value {
 ///
 /// serde's messages end in `, expected …`. The last such words are never part of a value: they come after it.
 fn explain(mut field: String, message: &str, last: Option<&Segment>, value: &Value) -> Error {
-    let expected = message.rsplit_once(", expected ").map(|(_, expected)| plain(expected));
-    let message = if let Some(key) = inner(message, "missing field `", "`") {
-        field = below(field, &Segment::Map { key: key.to_owned() });
+    let message = if let Some(key) = message.strip_prefix("missing field `") {
+        field = below(field, &Segment::Map { key: key.trim_end_matches('`').to_owned() });
         "this key is missing".to_owned()
-    } else if let Some(rest) = message.strip_prefix("unknown field `") {
-        match rest.rsplit_once("`, ") {
-            Some((key, rest)) if !rest.contains('`') => format!("unknown key `{}`, {rest}", named(key)),
-            _ => unknown_key(rest, expected),
+    } else if let Some((key, expected)) = unknown(message, "unknown field `") {
+        unknown_key(key, expected)
+    } else if let Some((variant, expected)) = unknown(message, "unknown variant `") {
+        match last {
+            Some(Segment::Map { key }) if key == variant => unknown_key(variant, expected),
+            _ => format!("expected {}, got another word", expected.unwrap_or("nothing")),
         }
-    } else if message.starts_with("unknown variant `") {
-        let expected = expected.unwrap_or_else(|| "another word".to_owned());
-        match (inner(message, "unknown variant `", "`, expected "), last) {
-            (Some(variant), Some(Segment::Map { key })) if variant == key => unknown_key(variant, Some(expected)),
-            _ => format!("expected {expected}, got another word"),
-        }
-    } else if let Some(rest) = ["invalid type: ", "invalid value: "].iter().find_map(|p| message.strip_prefix(p)) {
-        format!("expected {}, got {}", expected.unwrap_or_else(|| "something else".to_owned()), kind(rest))
+    } else if let Some((got, expected)) = mismatch(message) {
+        format!("expected {}, got {}", plain(expected), kind(got))
     } else {
         conceal(message, value)
     };
-    let field = if field.is_empty() { "config".to_owned() } else { field };
-    Error::invalid(field, message)
+    Error::invalid(if field.is_empty() { "config".to_owned() } else { field }, message)
 }
 
-/// What stands between a beginning and the last occurrence of an end.
-fn inner<'a>(message: &'a str, from: &str, to: &str) -> Option<&'a str> {
-    message.strip_prefix(from)?.rsplit_once(to).map(|(inner, _)| inner)
-}
-
-fn unknown_key(rest: &str, expected: Option<String>) -> String {
-    let key = rest.split_once("`, ").map_or(rest, |(key, _)| key);
-    match expected {
-        Some(expected) => format!("unknown key `{}`, expected {expected}", named(key)),
-        None => format!("unknown key `{}`", named(key)),
+/// The name that serde does not know, and the names that it does.
+fn unknown<'a>(message: &'a str, beginning: &str) -> Option<(&'a str, Option<&'a str>)> {
+    let rest = message.strip_prefix(beginning)?;
+    match rest.rsplit_once("`, expected ") {
+        Some((name, expected)) => Some((name, Some(expected))),
+        None => rest.rsplit_once("`, there are no ").map(|(name, _)| (name, None)),
     }
 }
 
-/// serde's name for what it expected, in the words of those who write configurations.
-fn plain(expected: &str) -> String {
+fn unknown_key(key: &str, expected: Option<&str>) -> String {
     match expected {
-        "a map" => "a table".to_owned(),
-        "a sequence" => "a list".to_owned(),
-        "a string" => "text".to_owned(),
-        other if other.starts_with("struct ") => "a table".to_owned(),
-        other => other.to_owned(),
+        Some(expected) => format!("unknown key `{}`, expected {expected}", named(key)),
+        None => format!("unknown key `{}`, there are no keys here", named(key)),
+    }
+}
+
+/// What serde got, and what it expected instead.
+fn mismatch(message: &str) -> Option<(&str, &str)> {
+    let rest = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "))?;
+    rest.rsplit_once(", expected ")
+}
+
+/// serde's name for what it expected, in the words of those who write configurations.
+fn plain(expected: &str) -> &str {
+    match expected {
+        "a map" => "a table",
+        "a sequence" => "a list",
+        "a string" => "text",
+        other if other.starts_with("struct ") => "a table",
+        other => other,
     }
 }
 
@@ -208,7 +218,8 @@ fn without(message: String, text: &str) -> String {
     let mut result = String::with_capacity(message.len());
     let mut rest = message.as_str();
     while let Some((before, after)) = rest.split_once(text) {
-        let open = before.chars().next_back().or_else(|| result.chars().next_back()).is_none_or(|c| !c.is_alphanumeric());
+        let open =
+            before.chars().next_back().or_else(|| result.chars().next_back()).is_none_or(|c| !c.is_alphanumeric());
         let closed = after.chars().next().is_none_or(|c| !c.is_alphanumeric());
         result.push_str(before);
         result.push_str(if open && closed { "***" } else { text });
@@ -225,28 +236,32 @@ fn position(text: &str, byte: usize) -> String {
     format!("{line}, column {column}")
 }
 
-/// TOML's values as JSON's. Dates and times become text; what JSON cannot hold is refused.
-fn json(value: toml::Value, field: &str) -> Result<Value> {
+/// TOML's values as JSON's; dates and times become text. What JSON cannot hold is refused with the way to it, from
+/// the inside out.
+fn json(value: toml::Value) -> Result<Value, Vec<Segment>> {
     Ok(match value {
         toml::Value::String(text) => Value::String(text),
         toml::Value::Integer(number) => Value::from(number),
         toml::Value::Boolean(boolean) => Value::Bool(boolean),
         toml::Value::Datetime(time) => Value::String(time.to_string()),
-        toml::Value::Float(number) => serde_json::Number::from_f64(number)
-            .map(Value::Number)
-            .ok_or_else(|| Error::invalid(field, "expected a finite number, got `nan` or `inf`"))?,
+        toml::Value::Float(number) => Value::Number(serde_json::Number::from_f64(number).ok_or_else(Vec::new)?),
         toml::Value::Array(items) => {
-            let items = items.into_iter().enumerate();
-            items.map(|(index, item)| json(item, &format!("{field}[{index}]"))).collect::<Result<_>>()?
+            let item = |(index, item)| json(item).map_err(|way| further(way, Segment::Seq { index }));
+            items.into_iter().enumerate().map(item).collect::<Result<_, _>>()?
         }
         toml::Value::Table(table) => {
-            let member = |(key, item): (String, toml::Value)| {
-                let field = below(field.to_owned(), &Segment::Map { key: key.clone() });
-                Ok((key, json(item, &field)?))
+            let member = |(key, item): (String, toml::Value)| match json(item) {
+                Ok(item) => Ok((key, item)),
+                Err(way) => Err(further(way, Segment::Map { key })),
             };
-            Value::Object(table.into_iter().map(member).collect::<Result<Map<_, _>>>()?)
+            Value::Object(table.into_iter().map(member).collect::<Result<_, _>>()?)
         }
     })
+}
+
+fn further(mut way: Vec<Segment>, segment: Segment) -> Vec<Segment> {
+    way.push(segment);
+    way
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use opsorch_schema::{ActorKind, Operation, Target};
 use serde::{Deserialize, Serialize};
 
 use super::rules::Pattern;
-use crate::Context;
+use crate::{Context, Error, Result};
 
 /// Says who may use an operation at all, reads too. Both doors ask it, so that every surface gives the same answer.
 ///
@@ -46,6 +46,24 @@ impl AccessRules {
     /// Permits what any of these rules permits.
     pub fn new(rules: impl IntoIterator<Item = AccessRule>) -> Self {
         Self(rules.into_iter().collect())
+    }
+
+    /// Refuses a rule that permits no operation at all: a misspelt one must not silently match nothing.
+    pub(crate) fn validated(self) -> Result<Self> {
+        for (index, rule) in self.0.iter().enumerate() {
+            let field = format!("access[{index}].operations");
+            if rule.operations.is_empty() {
+                return Err(Error::invalid(field, "expected at least one operation; `*` means all"));
+            }
+            let known = || Operation::ALL.iter().map(|operation| operation.name());
+            let idle = |pattern: &Pattern| !known().any(|operation| pattern.matches(operation));
+            if let Some(at) = rule.operations.iter().position(idle) {
+                let known: Vec<_> = known().collect();
+                let message = format!("it matches no operation; the operations are: {}", known.join(", "));
+                return Err(Error::invalid(format!("{field}[{at}]"), message));
+            }
+        }
+        Ok(self)
     }
 }
 

@@ -53,7 +53,9 @@ impl Gate {
         let note = note.map(check_note).transpose()?;
         self.step(cx, id, |grant| {
             if *digest != grant.digest {
-                return Err(Error::denied("the answer names another digest than the request; look at the request again"));
+                return Err(Error::denied(
+                    "the answer names another digest than the request; look at the request again",
+                ));
             }
             grant.check_answerer(cx.actor(), &self.people)?;
             expect_state(grant, &[GrantState::Requested])?;

@@ -99,7 +99,8 @@ fn write(value: &Value, text: &mut String) -> Result<()> {
 /// numbers are refused.
 fn write_number(number: &serde_json::Number, text: &mut String) -> Result<()> {
     let exact = number.as_f64().filter(|value| value.abs() < EXACT_BELOW).ok_or_else(|| {
-        let message = "expected numbers below 2^53, which every JSON reader keeps exactly; write larger ones as strings";
+        let message =
+            "expected numbers below 2^53, which every JSON reader keeps exactly; write larger ones as strings";
         Error::invalid("action", message)
     })?;
     text.push_str(ryu_js::Buffer::new().format_finite(exact));

@@ -66,7 +66,9 @@ impl Policies {
             });
         }
         match joint {
-            Decision::Abstain if self.list.is_empty() => Decision::deny("there is no policy, so every change is denied"),
+            Decision::Abstain if self.list.is_empty() => {
+                Decision::deny("there is no policy, so every change is denied")
+            }
             Decision::Abstain => Decision::deny("no rule matches, so the change is denied"),
             decided => decided,
         }

@@ -84,7 +84,9 @@ impl GateSettings {
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
     parse(&text).ok_or_else(|| {
-        de::Error::custom(format!("expected a duration such as `30s`, `5m`, `2h` or `1d`, at most ten years, got `{text}`"))
+        de::Error::custom(format!(
+            "expected a duration such as `30s`, `5m`, `2h` or `1d`, at most ten years, got `{text}`"
+        ))
     })
 }
 
@@ -113,7 +115,22 @@ mod tests {
         for (text, seconds) in [("30s", 30), ("5m", 300), ("2h", 7200), ("1d", 86_400), ("3650d", 315_360_000)] {
             assert_eq!(parse(text), Some(Duration::from_secs(seconds)), "{text}");
         }
-        let wrong = ["", "s", "5", "5 m", "+5m", "-5m", "1.5h", "0s", "5M", "5ms", "1h30m", "3651d", "99999999999999999999d", "5ä"];
+        let wrong = [
+            "",
+            "s",
+            "5",
+            "5 m",
+            "+5m",
+            "-5m",
+            "1.5h",
+            "0s",
+            "5M",
+            "5ms",
+            "1h30m",
+            "3651d",
+            "99999999999999999999d",
+            "5ä",
+        ];
         for text in wrong {
             assert_eq!(parse(text), None, "{text}");
         }

@@ -49,9 +49,10 @@ impl<'a> ChangeTerminal<'a> {
                 (OutcomeStatus::Applied, Ok(response))
             }
             Chain::Untouched(refusal) => {
-                let error = layers.err().or(refusal).unwrap_or_else(|| {
-                    Error::unexpected("a layer answered for a change that was not made")
-                });
+                let error = layers
+                    .err()
+                    .or(refusal)
+                    .unwrap_or_else(|| Error::unexpected("a layer answered for a change that was not made"));
                 (OutcomeStatus::NotApplied, Err(error.not_applied()))
             }
             Chain::InFlight => {

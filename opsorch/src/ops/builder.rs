@@ -8,11 +8,13 @@ use opsorch_schema::{Capability, ProviderName};
 
 use super::{Core, OpsOrch};
 use crate::audit::AuditLog;
+use crate::config::StoreConfig;
 use crate::gate::{
-    Access, ApprovalHook, AuditSink, Gate, GateKeys, GateSettings, Notify, OpenAccess, People, Policies, Policy, Running,
+    Access, ApprovalHook, AuditSink, Gate, GateKeys, GateSettings, Notify, OpenAccess, People, Policies, Policy,
+    Running,
 };
 use crate::layer::{Layer, RetryLayer, TimeoutLayer, TraceLayer};
-use crate::secret::{SecretSource, SystemSecrets};
+use crate::secret::SecretSource;
 use crate::store::{MemoryStore, Store};
 use crate::transport::Transport;
 use crate::{BuildEnv, Clock, Config, Error, Provider, Registry, Result, SystemClock};
@@ -156,20 +158,31 @@ impl Builder {
     /// [`Invalid`](crate::ErrorKind::Invalid) with the path to what is wrong; those of the kinds and of the store.
     pub async fn build(self) -> Result<OpsOrch> {
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
-        let secrets = self.secrets.unwrap_or_else(|| Arc::new(SystemSecrets::default()));
-        let env = BuildEnv::new(default_transport(self.transport)?, secrets, Arc::clone(&clock));
+        let mut env = BuildEnv::new().with_clock(Arc::clone(&clock));
+        if let Some(secrets) = self.secrets {
+            env = env.with_secrets(secrets);
+        }
+        if let Some(transport) = default_transport(self.transport)? {
+            env = env.with_transport(transport);
+        }
         let (config, registry) = (self.config, self.registry);
         let mut providers = BTreeMap::new();
         for provider in config.build_providers(&registry, &env).await?.into_iter().chain(self.providers) {
             providers.insert(provider.name().clone(), Arc::new(provider));
         }
-        let mut routes = config.routes().clone();
+        let mut routes = config.routes;
         routes.extend(self.routes);
         check_routes(&routes, &providers)?;
 
-        let settings = self.settings.unwrap_or_else(|| config.gate_settings().clone());
-        let policies = if self.policies.is_empty() { config.policies()? } else { self.policies };
-        let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
+        let settings = self.settings.unwrap_or(config.gate);
+        let mut policies = self.policies;
+        if policies.is_empty() {
+            policies.extend(config.policy.map(|rules| Arc::new(rules) as Arc<dyn Policy>));
+        }
+        let access = self.access.or_else(|| config.access.map(|rules| Arc::new(rules) as Arc<dyn Access>));
+        let store = self.store.unwrap_or_else(|| match config.store {
+            StoreConfig::Memory => Arc::new(MemoryStore::new()),
+        });
         let keys = match self.keys {
             Some(keys) => keys,
             None => GateKeys::generate(LOG_NAME)?,
@@ -177,8 +190,8 @@ impl Builder {
         let notify = Notify { hooks: self.hooks, sinks: self.sinks, ..Notify::default() };
         let gate = Gate {
             policies: Policies::new(policies, settings.policy_timeout),
-            access: self.access.or_else(|| config.access()).unwrap_or_else(|| Arc::new(OpenAccess)),
-            people: self.people.unwrap_or_else(|| config.people().clone()).validated()?,
+            access: access.unwrap_or_else(|| Arc::new(OpenAccess)),
+            people: self.people.unwrap_or(config.people).validated()?,
             log: keys.log_writer(),
             store: Arc::clone(&store),
             clock,
@@ -228,6 +241,9 @@ fn default_transport(given: Option<Arc<dyn Transport>>) -> Result<Option<Arc<dyn
 
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("config", &self.config).field("providers", &self.providers).finish_non_exhaustive()
+        f.debug_struct("Builder")
+            .field("config", &self.config)
+            .field("providers", &self.providers)
+            .finish_non_exhaustive()
     }
 }

@@ -101,7 +101,8 @@ where
     let limit = paging.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
     if found > limit {
         merged.items.truncate(limit);
-        merged = merged.truncated(format!("cut to {limit} of {found} items; ask one provider alone to page through it"));
+        merged =
+            merged.truncated(format!("cut to {limit} of {found} items; ask one provider alone to page through it"));
     }
     Ok(merged)
 }

@@ -26,6 +26,16 @@ const IDLE_CONNECTIONS: usize = 16;
 ///
 /// A request that the other side declares unprocessed (an HTTP/2 stream refused, as when a server restarts) is sent
 /// again on a new connection; nothing else is ever repeated.
+///
+/// ```
+/// use std::sync::Arc;
+/// use opsorch::transport::{Client, ReqwestTransport};
+///
+/// let transport = Arc::new(ReqwestTransport::new()?);
+/// let client = Client::new(transport, "https://api.example.org".parse().unwrap())?;
+/// # let _ = client;
+/// # Ok::<(), opsorch::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct ReqwestTransport(reqwest::Client);
 

@@ -1,4 +1,5 @@
 //! HTTP over real sockets: what is sent, what is made of answers, what breaks, and what never leaks.
+#![cfg(feature = "reqwest")]
 
 mod broken;
 mod canary;
@@ -108,6 +109,17 @@ async fn every_kind_of_credential_is_sent_as_the_vendor_wants_it() {
         let server = answering(ResponseTemplate::new(204)).await;
         client(&server.uri()).auth(auth).unwrap().get("x").send(&cx()).await.unwrap();
         assert_eq!(only_request(&server).await.headers[name], value);
+    }
+}
+
+#[tokio::test]
+async fn credentials_are_marked_for_those_who_look_at_requests() {
+    let transport = Scripted::new([Reply::new(StatusCode::OK)]);
+    let client = Client::new(transport.clone(), "https://h".parse().unwrap()).unwrap();
+    let client = client.auth(Auth::header("x-key", Secret::new("a"))).unwrap();
+    client.get("x").header("authorization", "b").header("cookie", "c").send(&cx()).await.unwrap();
+    for name in ["x-key", "authorization", "cookie"] {
+        assert!(transport.sent()[0].headers[name].is_sensitive(), "{name}");
     }
 }
 

@@ -109,7 +109,7 @@ mod definition {
         k
     }
 
-    pub fn mth(d: &[Hash]) -> Hash {
+    pub(super) fn mth(d: &[Hash]) -> Hash {
         match d {
             [] => Hash::from_bytes(Sha256::digest([]).into()),
             [leaf] => *leaf,
@@ -121,7 +121,7 @@ mod definition {
         }
     }
 
-    pub fn path(m: usize, d: &[Hash]) -> Vec<Hash> {
+    pub(super) fn path(m: usize, d: &[Hash]) -> Vec<Hash> {
         if d.len() == 1 {
             return vec![];
         }
@@ -132,7 +132,7 @@ mod definition {
         proof
     }
 
-    pub fn proof(m: usize, d: &[Hash]) -> Vec<Hash> {
+    pub(super) fn proof(m: usize, d: &[Hash]) -> Vec<Hash> {
         subproof(m, d, true)
     }
 
@@ -301,7 +301,7 @@ fn the_largest_tree_there_can_be_does_not_overflow() {
     for index in [0, 1, u64::MAX / 2, u64::MAX - 2, u64::MAX - 1] {
         assert!(inclusion_nodes(index, u64::MAX).unwrap().len() <= 128);
         assert!(consistency_nodes(index, u64::MAX).unwrap().len() <= 128);
-        assert!(consistency_proof(index, u64::MAX, &Endless).unwrap().len() <= 64);
+        assert!(consistency_proof(index, u64::MAX, &Endless).unwrap().len() <= 65);
     }
     let last = u64::MAX - 1;
     let proof = inclusion_proof(last, u64::MAX, &Endless).unwrap();

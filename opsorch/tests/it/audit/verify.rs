@@ -27,7 +27,7 @@ fn log(count: u64, every: usize, author: &str) -> Bundle {
 }
 
 fn entry(sequence: u64, author: &str) -> BundleEntry {
-    let stored = format!(r#"{{"sequence":{sequence},"event":"approved","actor":{{"id":"{author}"}}}}"#);
+    let stored = format!(r#"{{"sequence":{sequence},"event":"approved","actor":"{author}","trace":"{sequence:x}"}}"#);
     let leaf = leaf_hash(stored.as_bytes());
     BundleEntry::new(sequence, stored, leaf)
 }
@@ -362,23 +362,6 @@ fn a_bundle_survives_json_and_an_unknown_field_does_not() {
 }
 
 #[test]
-fn no_flipped_bit_of_a_bundle_as_json_goes_unseen() {
-    let log = log(3, 1, "ada");
-    for bundle in [log.clone(), excerpt(&log, &[1])] {
-        assert!(check(&bundle).is_intact());
-        let json = bundle.to_json().unwrap();
-        for bit in 0..json.len() * 8 {
-            let mut bytes = json.clone().into_bytes();
-            bytes[bit / 8] ^= 1 << (bit % 8);
-            let Some(read) = String::from_utf8(bytes).ok().and_then(|json| Bundle::from_json(&json).ok()) else {
-                continue;
-            };
-            assert!(read == bundle || !check(&read).is_intact(), "bit {bit}");
-        }
-    }
-}
-
-#[test]
 fn a_report_is_for_a_person_to_read() {
     let mut log = log(4, 2, "ada");
     assert_eq!(
@@ -487,6 +470,19 @@ proptest! {
         let expected = attack.clone().on(&mut log);
         let found = findings(&log);
         prop_assert!(found.iter().any(expected), "{attack:?}: {found:?}");
+    }
+
+    #[test]
+    fn no_flipped_bit_of_a_bundle_as_json_goes_unseen(bit in any::<usize>(), whole in any::<bool>()) {
+        let log = log(3, 1, "ada");
+        let bundle = if whole { log } else { excerpt(&log, &[1]) };
+        let mut json = bundle.to_json().unwrap();
+        let bit = bit % (json.len() * 8);
+        flip(&mut json, bit);
+        if let Ok(read) = Bundle::from_json(&json) {
+            // A bit of the space between two values is of no account.
+            prop_assert!(read == bundle || !check(&read).is_intact(), "{json}");
+        }
     }
 
     #[test]

@@ -1,0 +1,392 @@
+//! Configuration: a TOML file, environment variables, or code.
+
+mod environment;
+mod read;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use opsorch_schema::{Capability, OperationSet, ProviderName, Scope, visible};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::gate::{AccessRules, GateSettings, People, Rule, Rules};
+use crate::{BuildEnv, Error, Provider, Registry, Result};
+
+pub(crate) use read::{decode, named, parse_toml, read_limited};
+
+/// The most providers that one configuration has.
+const MOST_PROVIDERS: usize = 1000;
+
+/// The longest name of a provider, in characters.
+const LONGEST_NAME: usize = 100;
+
+/// The keys of a provider that are not its kind's own.
+const RESERVED: [&str; 4] = ["kind", "attributes", "capabilities", "read_only"];
+
+/// What an [`OpsOrch`](crate::OpsOrch) is made of: providers, routes, access, policy, people, the store and the gate's times.
+///
+/// ```
+/// use opsorch::Config;
+///
+/// let config = Config::parse(r#"
+///     [providers.jira]
+///     kind = "jira"
+///     attributes = { environment = "production", team = "core" }  # what policies match
+///     capabilities = ["ticket"]                                   # offers these only; all where it is absent
+///     read_only = true                                            # offers no change
+///     url = "https://jira.example.org"                            # this and all other keys: see the kind
+///     token = "env:JIRA_TOKEN"                                    # a secret is a reference
+///
+///     [routes]
+///     ticket = ["jira"]                                           # which providers serve it, in order
+///
+///     [[policy.rule]]                                             # what may be changed: see `gate::Rules`
+///     name = "production asks"
+///     operations = ["*"]
+///     decision = "require-approval"
+///     quorum = "1 of sre"
+///
+///     [[access]]                                                  # who may do what: see `gate::AccessRules`
+///     operations = ["*"]
+///
+///     [people]                                                    # who is the same person: see `gate::People`
+///     alice = [{ issuer = "https://id.example.org", subject = "alice" }, { issuer = "slack", subject = "U0123" }]
+///
+///     [store]
+///     kind = "memory"
+///
+///     [gate]                                                      # see `gate::GateSettings`
+///     grant_ttl = "10m"
+/// "#)?;
+/// assert_eq!(config.provider_names().collect::<Vec<_>>(), ["jira"]);
+/// # Ok::<(), opsorch::Error>(())
+/// ```
+///
+/// Every part may be absent. A text is at most 1 MiB and names at most 1000 providers. No error and no `Debug` shows a
+/// value from a provider's own configuration, because it may be a secret.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    providers: BTreeMap<ProviderName, ProviderEntry>,
+    pub(crate) routes: BTreeMap<Capability, Vec<ProviderName>>,
+    /// `None` where everyone may read and submit.
+    pub(crate) access: Option<AccessRules>,
+    /// `None` where every change is denied.
+    pub(crate) policy: Option<Rules>,
+    pub(crate) people: People,
+    store: StoreConfig,
+    pub(crate) gate: GateSettings,
+}
+
+impl Config {
+    /// A configuration of nothing, to build on in code.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads a configuration from TOML.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::ErrorKind::Invalid) with the path, such as `providers.jira.kind`, for anything that is not understood
+    /// to the letter. The own keys of a provider's kind are checked by [`Config::check`].
+    pub fn parse(text: &str) -> Result<Self> {
+        let file: File = parse_toml(text, "")?;
+        let config = Self {
+            providers: file.providers.into_iter().map(provider).collect::<Result<_>>()?,
+            routes: file.routes,
+            access: file.access,
+            policy: file.policy.map(|policy| Rules::new(policy.rule)).transpose()?,
+            people: file.people,
+            store: file.store.kind,
+            gate: file.gate,
+        };
+        config.check_parts()?;
+        Ok(config)
+    }
+
+    /// Reads a configuration from a TOML file of at most 1 MiB.
+    ///
+    /// # Errors
+    /// As [`Config::parse`], and [`Invalid`](crate::ErrorKind::Invalid) if the file cannot be read; each names the file.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let text = read_limited(path, "config")?;
+        Self::parse(&text).map_err(|error| error.with_context("file", read::shown(path)))
+    }
+
+    /// Adds a provider; one of the same name is replaced.
+    pub fn provider(mut self, name: impl Into<ProviderName>, entry: ProviderEntry) -> Self {
+        self.providers.insert(name.into(), entry);
+        self
+    }
+
+    /// Says which providers serve a capability, in order.
+    pub fn route<N: Into<ProviderName>>(mut self, capability: Capability, names: impl IntoIterator<Item = N>) -> Self {
+        self.routes.insert(capability, names.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// The names of the providers, sorted.
+    pub fn provider_names(&self) -> impl Iterator<Item = &str> {
+        self.providers.keys().map(ProviderName::as_str)
+    }
+
+    /// Where grants and the audit log are kept.
+    pub fn store(&self) -> &StoreConfig {
+        &self.store
+    }
+
+    /// Checks everything that can be checked without a secret and without a vendor, so that nothing is built from a
+    /// configuration that has a mistake anywhere.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::ErrorKind::Invalid) with the path of the first mistake.
+    pub fn check(&self, registry: &Registry) -> Result<()> {
+        self.check_parts()?;
+        self.providers.iter().try_for_each(|(name, entry)| {
+            registry.check(name, &entry.kind, &entry.config).map_err(|error| entry.locate(error))
+        })
+    }
+
+    /// Builds every provider, or none: the first error ends it.
+    pub(crate) async fn build_providers(&self, registry: &Registry, env: &BuildEnv) -> Result<Vec<Provider>> {
+        self.check(registry)?;
+        let mut providers = BTreeMap::new();
+        for (name, entry) in &self.providers {
+            let built = registry.build(name, &entry.kind, &entry.config, env).await;
+            let provider = built.and_then(|provider| entry.restrict(provider)).map_err(|error| entry.locate(error))?;
+            providers.insert(name, provider);
+        }
+        for (capability, names) in &self.routes {
+            for provider in names.iter().filter_map(|name| providers.get(name)) {
+                let field = format!("routes.{capability}");
+                offers(provider, *capability).map_err(|message| Error::invalid(field, message))?;
+            }
+        }
+        Ok(providers.into_values().collect())
+    }
+
+    fn check_parts(&self) -> Result<()> {
+        if self.providers.len() > MOST_PROVIDERS {
+            let message = format!("expected at most {MOST_PROVIDERS} providers, got {}", self.providers.len());
+            return Err(Error::invalid("providers", message));
+        }
+        self.providers.iter().try_for_each(|(name, entry)| {
+            check_name(name.as_str())?;
+            entry.check(name)
+        })?;
+        self.routes.iter().try_for_each(|(capability, names)| self.check_route(*capability, names))?;
+        if let Some(access) = &self.access {
+            access.clone().validated()?;
+        }
+        self.people.clone().validated().map(drop)
+    }
+
+    fn check_route(&self, capability: Capability, names: &[ProviderName]) -> Result<()> {
+        for (index, name) in names.iter().enumerate() {
+            let refuse = |message: String| Err(Error::invalid(format!("routes.{capability}[{index}]"), message));
+            if !self.providers.contains_key(name) {
+                let known: Vec<_> = self.provider_names().map(named).collect();
+                return refuse(match known.as_slice() {
+                    [] => format!("unknown provider `{}`; no provider is configured", named(name.as_str())),
+                    known => {
+                        format!("unknown provider `{}`, expected one of: {}", named(name.as_str()), known.join(", "))
+                    }
+                });
+            }
+            if names.iter().take(index).any(|earlier| earlier == name) {
+                return refuse(format!("`{name}` is there twice"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One provider of a [`Config`]: its kind, what policies may match, and the kind's own configuration.
+///
+/// ```
+/// use opsorch::{Capability, Config, ProviderEntry, Scope};
+/// use serde_json::json;
+///
+/// let jira = ProviderEntry::new("jira")
+///     .config(json!({ "url": "https://jira.example.org", "token": "env:JIRA_TOKEN" }))
+///     .attributes(Scope::new().environment("production"));
+/// let config = Config::new().provider("jira", jira).route(Capability::Ticket, ["jira"]);
+/// assert_eq!(config.provider_names().count(), 1);
+/// ```
+#[derive(Clone)]
+pub struct ProviderEntry {
+    kind: String,
+    attributes: Scope,
+    capabilities: Option<Vec<Capability>>,
+    read_only: bool,
+    config: Value,
+    /// Where it was written, if not in a file.
+    origin: Option<String>,
+}
+
+impl ProviderEntry {
+    /// A provider of this kind, with an empty configuration of its own.
+    pub fn new(kind: impl Into<String>) -> Self {
+        let config = Value::Object(Map::new());
+        Self { kind: kind.into(), attributes: Scope::new(), capabilities: None, read_only: false, config, origin: None }
+    }
+
+    /// Sets the configuration that its kind understands, an object.
+    pub fn config(mut self, config: Value) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Says which environment, service and team it acts on, for policies to match.
+    pub fn attributes(mut self, attributes: Scope) -> Self {
+        self.attributes = attributes;
+        self
+    }
+
+    /// Offers these capabilities only.
+    pub fn capabilities(mut self, capabilities: impl IntoIterator<Item = Capability>) -> Self {
+        self.capabilities = Some(capabilities.into_iter().collect());
+        self
+    }
+
+    /// Offers no change.
+    pub fn read_only(mut self) -> Self {
+        self.read_only = true;
+        self
+    }
+
+    fn from(mut self, origin: String) -> Self {
+        self.origin = Some(origin);
+        self
+    }
+
+    fn check(&self, name: &ProviderName) -> Result<()> {
+        if self.capabilities.as_ref().is_some_and(Vec::is_empty) {
+            let message = "expected at least one capability; leave the key out to offer all";
+            return Err(Error::invalid(format!("providers.{name}.capabilities"), message));
+        }
+        let Scope { environment, service, team, .. } = &self.attributes;
+        for (key, value) in [("environment", environment), ("service", service), ("team", team)] {
+            // An attribute that looks known but is not would pass rules that an unknown one does not.
+            if value.as_ref().is_some_and(|value| value.is_empty() || value.trim() != value) {
+                let message = "expected text without space around it; leave the key out if it is not known";
+                return Err(Error::invalid(format!("providers.{name}.attributes.{key}"), message));
+            }
+        }
+        Ok(())
+    }
+
+    /// The provider with the attributes, and without what it must not offer.
+    fn restrict(&self, mut provider: Provider) -> Result<Provider> {
+        if !self.attributes.is_empty() {
+            provider = provider.scope(self.attributes.clone());
+        }
+        if let Some(capabilities) = &self.capabilities {
+            for capability in capabilities {
+                let field = format!("providers.{}.capabilities", provider.name());
+                offers(&provider, *capability).map_err(|message| Error::invalid(field, message))?;
+            }
+            provider = provider.only(capabilities);
+        }
+        Ok(if self.read_only { provider.read_only() } else { provider })
+    }
+
+    /// Says where it was written, if not where the error's field says.
+    fn locate(&self, error: Error) -> Error {
+        match &self.origin {
+            Some(origin) => error.with_context("from", origin),
+            None => error,
+        }
+    }
+}
+
+/// Shows the keys of the kind's own configuration, not the values: any may be a secret.
+impl fmt::Debug for ProviderEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys: Vec<&String> = self.config.as_object().into_iter().flat_map(Map::keys).collect();
+        f.debug_struct("ProviderEntry")
+            .field("kind", &self.kind)
+            .field("attributes", &self.attributes)
+            .field("capabilities", &self.capabilities)
+            .field("read_only", &self.read_only)
+            .field("config", &keys)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where grants and the audit log are kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum StoreConfig {
+    /// In memory: nothing outlives the process. The default.
+    #[default]
+    Memory,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct File {
+    providers: BTreeMap<String, Map<String, Value>>,
+    routes: BTreeMap<Capability, Vec<ProviderName>>,
+    access: Option<AccessRules>,
+    policy: Option<PolicyTable>,
+    people: People,
+    store: StoreTable,
+    gate: GateSettings,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PolicyTable {
+    #[serde(default)]
+    rule: Vec<Rule>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoreTable {
+    kind: StoreConfig,
+}
+
+/// The reserved keys of a provider.
+#[derive(Deserialize)]
+struct Reserved {
+    kind: String,
+    #[serde(default)]
+    attributes: Scope,
+    capabilities: Option<Vec<Capability>>,
+    #[serde(default)]
+    read_only: bool,
+}
+
+/// Divides the keys of a provider into the reserved ones and those of its kind.
+fn provider((name, mut table): (String, Map<String, Value>)) -> Result<(ProviderName, ProviderEntry)> {
+    check_name(&name)?;
+    let reserved = RESERVED.iter().filter_map(|key| table.remove_entry(*key)).collect();
+    let Reserved { kind, attributes, capabilities, read_only } =
+        decode(&Value::Object(reserved), &format!("providers.{name}"))?;
+    let config = Value::Object(table);
+    Ok((name.into(), ProviderEntry { kind, attributes, capabilities, read_only, config, origin: None }))
+}
+
+fn check_name(name: &str) -> Result<()> {
+    let printable = !name.contains(char::is_whitespace) && visible(name) == name;
+    if name.is_empty() || !printable || name.chars().count() > LONGEST_NAME {
+        let message =
+            format!("expected a name of 1 to {LONGEST_NAME} printable characters without space, got `{}`", named(name));
+        return Err(Error::invalid("providers", message));
+    }
+    Ok(())
+}
+
+fn offers(provider: &Provider, capability: Capability) -> Result<(), String> {
+    let offered: OperationSet = provider.operations();
+    if offered.iter().any(|operation| operation.capability() == capability) {
+        return Ok(());
+    }
+    let all = if offered.is_empty() { "nothing".to_owned() } else { offered.to_string() };
+    Err(format!("provider `{}` offers nothing of `{capability}`; it offers: {all}", provider.name()))
+}

@@ -1,0 +1,149 @@
+//! A configuration from `OPSORCH_*` variables: one provider for each capability.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::ffi::OsString;
+
+use opsorch_schema::Capability;
+use serde_json::{Map, Value};
+
+use super::{Config, ProviderEntry};
+use crate::{Error, Result};
+
+/// The longest content of a variable: 1 MiB.
+const LONGEST: usize = 1 << 20;
+
+impl Config {
+    /// Reads the environment variables of this process; see [`Config::from_vars`].
+    ///
+    /// # Errors
+    /// As [`Config::from_vars`], and [`Invalid`](crate::ErrorKind::Invalid) if one of its variables is not UTF-8.
+    pub fn from_env() -> Result<Self> {
+        Self::from_os_vars(env::vars_os())
+    }
+
+    /// Reads variables, for each capability such as `TICKET`:
+    ///
+    /// | variable | means |
+    /// |---|---|
+    /// | `OPSORCH_TICKET_PROVIDER` | the kind of the provider, in any case |
+    /// | `OPSORCH_TICKET_CONFIG` | its configuration, a JSON object; checked even if no provider is named |
+    ///
+    /// The provider is named after the capability (`ticket`), offers it alone, and is the only one routed for it.
+    /// There is no policy, so every change is denied until one is given. Other variables are not looked at.
+    ///
+    /// ```
+    /// use opsorch::Config;
+    ///
+    /// let config = Config::from_vars([
+    ///     ("OPSORCH_TICKET_PROVIDER", "Jira"),
+    ///     ("OPSORCH_TICKET_CONFIG", r#"{ "url": "https://jira.example.org", "token": "env:JIRA_TOKEN" }"#),
+    /// ])?;
+    /// assert_eq!(config.provider_names().collect::<Vec<_>>(), ["ticket"]);
+    /// # Ok::<(), opsorch::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::ErrorKind::Invalid), naming the variable and not its content, for a configuration that is no JSON
+    /// object; [`Unsupported`](crate::ErrorKind::Unsupported) for `OPSORCH_TICKET_PLUGIN` and for
+    /// `OPSORCH_SECRET_PROVIDER`, which this library does not have.
+    pub fn from_vars<N: Into<String>, V: Into<String>>(variables: impl IntoIterator<Item = (N, V)>) -> Result<Self> {
+        let pairs = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
+        let variables = Variables(pairs.filter(|(_, value): &(_, String)| !value.trim().is_empty()).collect());
+        variables.refuse("SECRET", "PROVIDER", "write secrets as references such as env:NAME or file:PATH")?;
+        variables.refuse("SECRET", "PLUGIN", "write secrets as references such as env:NAME or file:PATH")?;
+        let mut config = Self::new();
+        for capability in Capability::ALL.iter().copied() {
+            if let Some(entry) = variables.provider(capability)? {
+                config = config.provider(capability.name(), entry).route(capability, [capability.name()]);
+            }
+        }
+        Ok(config)
+    }
+
+    fn from_os_vars(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Self> {
+        let mut pairs = Vec::new();
+        for (name, value) in variables {
+            let Some(name) = name.to_str().filter(|name| is_ours(name)) else { continue };
+            let value = value.into_string().map_err(|_| Error::invalid(name, "the variable is not UTF-8"))?;
+            pairs.push((name.to_owned(), value));
+        }
+        Self::from_vars(pairs)
+    }
+}
+
+/// The variables that say something, by name.
+struct Variables(BTreeMap<String, String>);
+
+impl Variables {
+    fn get(&self, subject: &str, what: &str) -> Option<&str> {
+        self.0.get(&name(subject, what)).map(String::as_str)
+    }
+
+    fn refuse(&self, subject: &str, what: &str, instead: &str) -> Result<()> {
+        match self.get(subject, what) {
+            Some(_) => Err(Error::unsupported(format!("{} is not supported; {instead}", name(subject, what)))),
+            None => Ok(()),
+        }
+    }
+
+    fn provider(&self, capability: Capability) -> Result<Option<ProviderEntry>> {
+        let subject = capability.name().to_ascii_uppercase();
+        let instead = format!("this build has no plugins, so name a kind in {}", name(&subject, "PROVIDER"));
+        self.refuse(&subject, "PLUGIN", &instead)?;
+        let config = self.config(&subject)?;
+        Ok(self.get(&subject, "PROVIDER").map(|kind| {
+            let entry = ProviderEntry::new(kind.trim().to_lowercase()).capabilities([capability]);
+            entry.config(Value::Object(config)).from(format!("OPSORCH_{subject}_*"))
+        }))
+    }
+
+    /// The configuration, empty where there is none. The error of the parser is not kept: it may repeat a secret.
+    fn config(&self, subject: &str) -> Result<Map<String, Value>> {
+        let Some(text) = self.get(subject, "CONFIG") else { return Ok(Map::new()) };
+        let refuse =
+            |got: String| Error::invalid(name(subject, "CONFIG"), format!("expected a JSON object, got {got}"));
+        if text.len() > LONGEST {
+            return Err(refuse(format!("{} bytes; the most are 1 MiB", text.len())));
+        }
+        let value = serde_json::from_str(text)
+            .map_err(|error| refuse(format!("malformed JSON at line {}, column {}", error.line(), error.column())))?;
+        match value {
+            Value::Null => Ok(Map::new()),
+            Value::Object(config) => Ok(config),
+            Value::Bool(_) => Err(refuse("a boolean".into())),
+            Value::Number(_) => Err(refuse("a number".into())),
+            Value::String(_) => Err(refuse("text".into())),
+            Value::Array(_) => Err(refuse("a list".into())),
+        }
+    }
+}
+
+fn name(subject: &str, what: &str) -> String {
+    format!("OPSORCH_{subject}_{what}")
+}
+
+fn is_ours(variable: &str) -> bool {
+    let subjects = Capability::ALL.iter().map(|capability| capability.name().to_ascii_uppercase());
+    subjects
+        .chain(["SECRET".to_owned()])
+        .any(|subject| ["PROVIDER", "CONFIG", "PLUGIN"].into_iter().any(|what| variable == name(&subject, what)))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
+    use super::*;
+
+    #[test]
+    fn a_variable_that_is_not_utf_8_is_refused_if_it_is_ours_and_ignored_if_not() {
+        let bytes = || OsString::from_vec(b"canary\xff".to_vec());
+        let error = Config::from_os_vars([("OPSORCH_LOG_CONFIG".into(), bytes())]).unwrap_err();
+        assert_eq!(error.to_string(), "invalid OPSORCH_LOG_CONFIG: the variable is not UTF-8");
+        assert!(!format!("{error:?}").contains("canary"));
+
+        let config = Config::from_os_vars([("PATH".into(), bytes()), (bytes(), "x".into())]).unwrap();
+        assert_eq!(config.provider_names().count(), 0);
+    }
+}
