@@ -108,6 +108,7 @@ impl ProviderConfig for LocalConfig {
         let store = open.await.map_err(|error| Error::unexpected("opening the file was interrupted").with_source(error))??;
         let tracker = Arc::new(Tracker::new(Arc::new(store)));
         let mut provider = Provider::new(name)
+            .kind(KIND)
             .with_incident_reader(tracker.clone())
             .with_incident_writer(tracker.clone())
             .with_timeline_reader(tracker.clone())

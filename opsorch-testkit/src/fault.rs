@@ -74,7 +74,7 @@ impl Faults {
     /// # Panics
     /// When a [`Fault::PartialPage`] is meant for an operation that answers no page: the test would prove nothing.
     pub fn next(&self, operation: Operation, fault: Fault) {
-        let is_page = operation.output_type().starts_with("Page<");
+        let is_page = operation.output_type().starts_with("Page");
         assert!(is_page || !matches!(fault, Fault::PartialPage(_)), "{operation} answers no page that could be cut");
         self.state().waiting.entry(operation).or_default().push_back(fault);
     }

@@ -4,6 +4,7 @@
 //!   update, list, page, start a run and complete its steps.
 //! * [`Faults`] make single calls go wrong: an error, a lost reply, a hang, a panic, a page cut short. They also count
 //!   the calls, for assertions such as "the vendor saw one request".
+//! * [`ScriptedApprover`] answers requests for approval as people would.
 //!
 //! Writers are reached the way production code reaches them, through an [`OpsOrch`](opsorch::OpsOrch) with a policy; there is no
 //! other way to an approved input.
@@ -33,8 +34,10 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod approver;
 mod fault;
 mod memory;
 
+pub use approver::ScriptedApprover;
 pub use fault::{Fault, Faults, Recorded};
 pub use memory::MemoryProvider;

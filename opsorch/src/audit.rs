@@ -58,6 +58,7 @@ mod bundle;
 mod checkpoint;
 mod log;
 mod note;
+mod proof;
 mod tree;
 mod verify;
 
@@ -65,8 +66,8 @@ pub use bundle::{Bundle, BundleEntry, ConsistencyProof, InclusionProof};
 pub use checkpoint::Checkpoint;
 pub use log::{AuditLog, Batch, LogWriter};
 pub use note::{SigningKey, VerifierKey};
-pub use tree::{
-    Frontier, Hash, MemoryNodes, Node, Nodes, consistency_nodes, consistency_proof, inclusion_nodes, inclusion_proof,
-    leaf_hash, root, verify_consistency, verify_inclusion,
+pub use proof::{
+    consistency_nodes, consistency_proof, inclusion_nodes, inclusion_proof, root, verify_consistency, verify_inclusion,
 };
+pub use tree::{Frontier, Hash, MemoryNodes, Node, Nodes, leaf_hash};
 pub use verify::{Finding, Report, verify};

@@ -14,7 +14,6 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
 
 /// The clock of the system.
 #[derive(Clone, Copy, Debug, Default)]
-#[non_exhaustive]
 pub struct SystemClock;
 
 impl Clock for SystemClock {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-use opsorch_schema::{Capability, OperationSet, ProviderName, Scope, visible};
+use opsorch_schema::{Capability, OperationSet, ProviderName, Scope, UnknownName, visible};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -94,7 +94,7 @@ impl Config {
         let file: File = parse_toml(text, "")?;
         let config = Self {
             providers: file.providers.into_iter().map(provider).collect::<Result<_>>()?,
-            routes: file.routes,
+            routes: file.routes.into_iter().map(route).collect::<Result<_>>()?,
             access: file.access,
             policy: file.policy.map(|policy| Rules::new(policy.rule)).transpose()?,
             people: file.people,
@@ -330,7 +330,7 @@ pub enum StoreConfig {
 #[serde(default, deny_unknown_fields)]
 struct File {
     providers: BTreeMap<String, Map<String, Value>>,
-    routes: BTreeMap<Capability, Vec<ProviderName>>,
+    routes: BTreeMap<String, Vec<ProviderName>>,
     access: Option<AccessRules>,
     policy: Option<PolicyTable>,
     people: People,
@@ -370,6 +370,13 @@ fn provider((name, mut table): (String, Map<String, Value>)) -> Result<(Provider
         decode(&Value::Object(reserved), &format!("providers.{name}"))?;
     let config = Value::Object(table);
     Ok((name.into(), ProviderEntry { kind, attributes, capabilities, read_only, config, origin: None }))
+}
+
+fn route((capability, names): (String, Vec<ProviderName>)) -> Result<(Capability, Vec<ProviderName>)> {
+    let name = named(&capability);
+    let capability =
+        name.parse().map_err(|unknown: UnknownName| Error::invalid(format!("routes.{name}"), unknown.to_string()))?;
+    Ok((capability, names))
 }
 
 fn check_name(name: &str) -> Result<()> {

@@ -184,7 +184,8 @@ impl Serialize for SecretRef {
 
 impl<'de> Deserialize<'de> for SecretRef {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(ReferenceVisitor)
+        // `deserialize_str` would leave the refusal of another type, value included, to the format.
+        deserializer.deserialize_any(ReferenceVisitor)
     }
 }
 

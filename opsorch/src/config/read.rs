@@ -76,7 +76,7 @@ pub(crate) fn decode<T: DeserializeOwned>(value: &Value, place: &str) -> Result<
     serde_path_to_error::deserialize(value).map_err(|error| {
         let inside: Vec<&Segment> = error.path().iter().collect();
         let field = inside.iter().fold(place.to_owned(), |field, segment| below(field, segment));
-        explain(field, &error.inner().to_string(), inside.last().copied(), at(value, &inside))
+        explain(field, &error.inner().to_string(), at(value, &inside))
     })
 }
 
@@ -110,17 +110,14 @@ fn at<'a>(value: &'a Value, path: &[&Segment]) -> &'a Value {
 /// Says what serde says, without the values that it repeats. Its source is not kept for the same reason.
 ///
 /// serde's messages end in `, expected …`. The last such words are never part of a value: they come after it.
-fn explain(mut field: String, message: &str, last: Option<&Segment>, value: &Value) -> Error {
+fn explain(mut field: String, message: &str, value: &Value) -> Error {
     let message = if let Some(key) = message.strip_prefix("missing field `") {
         field = below(field, &Segment::Map { key: key.trim_end_matches('`').to_owned() });
         "this key is missing".to_owned()
     } else if let Some((key, expected)) = unknown(message, "unknown field `") {
         unknown_key(key, expected)
-    } else if let Some((variant, expected)) = unknown(message, "unknown variant `") {
-        match last {
-            Some(Segment::Map { key }) if key == variant => unknown_key(variant, expected),
-            _ => format!("expected {}, got another word", expected.unwrap_or("nothing")),
-        }
+    } else if let Some((_, expected)) = unknown(message, "unknown variant `") {
+        format!("expected {}, got another word", expected.unwrap_or("nothing"))
     } else if let Some((got, expected)) = mismatch(message) {
         format!("expected {}, got {}", plain(expected), kind(got))
     } else {
@@ -202,10 +199,8 @@ fn collect(value: &Value, texts: &mut Vec<String>) {
         Value::Null | Value::Bool(_) => {}
         Value::Number(number) => add(number.to_string()),
         Value::String(text) => {
-            let escaped = text.escape_debug().to_string();
-            if escaped != *text {
-                add(escaped);
-            }
+            let quoted = format!("{text:?}");
+            add(quoted.get(1..quoted.len() - 1).unwrap_or_default().to_owned());
             add(text.clone());
         }
         Value::Array(items) => items.iter().for_each(|item| collect(item, texts)),
@@ -266,6 +261,7 @@ fn further(mut way: Vec<Segment>, segment: Segment) -> Vec<Segment> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde::Deserialize;
     use serde_json::json;
 
@@ -291,6 +287,24 @@ mod tests {
         assert_eq!(careless("hunter2"), r#"invalid field: cannot use "***" or `***`"#);
         assert_eq!(careless("hun\"ter\n2"), r#"invalid field: cannot use "***" or `***`"#);
         assert_eq!(careless("hunter2, expected nothing"), r#"invalid field: cannot use "***" or `***`"#);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_shows_in_an_error(text in "\\PC{0,40}|[a\"'\\\\`, ]{0,12}|(secret ){20,40}") {
+            let text = format!("zq9x{text}");
+            for value in [json!(text), json!([text]), json!({ "a": text })] {
+                for error in [
+                    decode::<Careless>(&value, "field").unwrap_err(),
+                    decode::<u8>(&value, "field").unwrap_err(),
+                    decode::<url::Url>(&value, "field").unwrap_err(),
+                    decode::<opsorch_schema::Quorum>(&value, "field").unwrap_err(),
+                    decode::<opsorch_schema::Capability>(&json!([value]), "field").unwrap_err(),
+                ] {
+                    prop_assert!(!format!("{error} {error:?}").contains("zq9"), "{}", error);
+                }
+            }
+        }
     }
 
     #[test]

@@ -18,7 +18,6 @@ pub trait Access: fmt::Debug + Send + Sync + 'static {
 
 /// Everyone may read and submit: the default.
 #[derive(Clone, Copy, Debug, Default)]
-#[non_exhaustive]
 pub struct OpenAccess;
 
 impl Access for OpenAccess {

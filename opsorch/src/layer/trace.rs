@@ -14,11 +14,10 @@ use crate::Result;
 /// ```
 /// use opsorch::layer::TraceLayer;
 ///
-/// let layer = TraceLayer::default();
+/// let layer = TraceLayer;
 /// # let _ = layer;
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
-#[non_exhaustive]
 pub struct TraceLayer;
 
 #[async_trait]

@@ -170,6 +170,9 @@ impl Builder {
         for provider in config.build_providers(&registry, &env).await?.into_iter().chain(self.providers) {
             providers.insert(provider.name().clone(), Arc::new(provider));
         }
+        let store: Arc<dyn Store> = self.store.unwrap_or_else(|| match config.store() {
+            StoreConfig::Memory => Arc::new(MemoryStore::new()),
+        });
         let mut routes = config.routes;
         routes.extend(self.routes);
         check_routes(&routes, &providers)?;
@@ -180,9 +183,6 @@ impl Builder {
             policies.extend(config.policy.map(|rules| Arc::new(rules) as Arc<dyn Policy>));
         }
         let access = self.access.or_else(|| config.access.map(|rules| Arc::new(rules) as Arc<dyn Access>));
-        let store = self.store.unwrap_or_else(|| match config.store {
-            StoreConfig::Memory => Arc::new(MemoryStore::new()),
-        });
         let keys = match self.keys {
             Some(keys) => keys,
             None => GateKeys::generate(LOG_NAME)?,

@@ -14,7 +14,7 @@ use crate::{Error, Result};
 ///
 /// Because only text with a `'static` lifetime is split, an id cannot be formatted into a path by mistake:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0716
 /// # let id = String::from("7/../users");
 /// let path = opsorch::transport::Path::from(&*format!("incidents/{id}"));
 /// ```

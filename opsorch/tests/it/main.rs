@@ -2,4 +2,10 @@
 #![allow(missing_docs)]
 
 mod audit;
+mod chain;
+mod config;
+mod digest;
+mod gate;
+mod rules;
+mod support;
 mod transport;

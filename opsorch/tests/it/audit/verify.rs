@@ -103,18 +103,20 @@ fn an_untouched_log_is_intact() {
 
 #[test]
 fn every_flipped_bit_of_an_entry_or_its_leaf_hash_names_the_entry_and_no_other() {
-    let log = log(7, 3, "ada");
-    for place in [0, 4, 5] {
+    // Without checkpoints, because checking signatures takes most of the time, and this must not depend on any.
+    let log = Bundle::new(ORIGIN).entries(log(7, 7, "ada").entries);
+    let altered = |log: &Bundle| findings(log).into_iter().filter(|found| !matches!(found, Finding::Uncovered { .. }));
+    for place in [0, 4, 6] {
         let sequence = place as u64;
         for bit in 0..log.entries[place].entry.len() * 8 {
             let mut log = log.clone();
             flip(&mut log.entries[place].entry, bit);
-            assert!(findings(&log).contains(&Finding::EntryAltered { sequence }));
+            assert!(altered(&log).eq([Finding::EntryAltered { sequence }]));
         }
         for bit in 0..256 {
             let mut log = log.clone();
             flip_hash(&mut log.entries[place].leaf, bit);
-            assert!(findings(&log).contains(&Finding::EntryAltered { sequence }));
+            assert!(altered(&log).eq([Finding::EntryAltered { sequence }]));
         }
     }
 }

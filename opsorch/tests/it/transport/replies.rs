@@ -10,7 +10,9 @@ use wiremock::ResponseTemplate;
 
 use super::{answering, client, cx};
 
-fn with_headers(status: u16, headers: &[(&str, &str)]) -> Reply {
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
+fn with_headers(status: u16, headers: Headers) -> Reply {
     let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
     Reply::new(StatusCode::from_u16(status).unwrap()).headers(headers)
 }
@@ -101,7 +103,7 @@ fn an_answer_can_be_an_error_of_another_kind() {
 #[test]
 fn retry_after_is_seconds_or_a_date_and_at_most_a_day() {
     let date = "Wed, 21 Oct 2026 07:28:00 GMT";
-    let cases: [(&[(&str, &str)], Option<u64>); 15] = [
+    let cases: [(Headers, Option<u64>); 15] = [
         (&[], None),
         (&[("retry-after", "30")], Some(30)),
         (&[("retry-after", " 0 ")], Some(0)),
@@ -202,6 +204,21 @@ async fn what_is_not_the_json_expected_is_located_and_not_quoted() {
     assert_eq!(json_error(invalid_utf8).await, format!("{expected}it is not UTF-8 at byte 18 | application/json"));
     let empty = ResponseTemplate::new(204);
     assert_eq!(json_error(empty).await, "expected JSON, got an empty body | -");
+}
+
+#[test]
+fn a_type_that_quotes_what_it_refuses_is_not_repeated() {
+    #[derive(Debug)]
+    struct Quoting;
+    impl<'de> Deserialize<'de> for Quoting {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            let text = String::deserialize(deserializer)?;
+            Err(serde::de::Error::custom(format!("{text} will not do, expected not {text}")))
+        }
+    }
+    let error = Reply::new(StatusCode::OK).body(r#"["canary"]"#).json::<Vec<Quoting>>().unwrap_err();
+    assert!(error.message().ends_with("a value that does not fit at [0], line 1 column 10"), "{error}");
+    assert!(!format!("{error:?}").contains("canary"), "{error:?}");
 }
 
 #[tokio::test]

@@ -1,0 +1,68 @@
+//! Log files: found by patterns, read backwards, merged by time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use opsorch::capability::LogReader;
+use opsorch::{Clock, Context, Error, LogEntry, LogQuery, Page, ProviderName, Result};
+
+use self::cursor::Positions;
+use self::filter::Filter;
+use self::search::Search;
+use super::query::page_size;
+
+mod backward;
+mod cursor;
+mod files;
+mod filter;
+mod line;
+mod records;
+mod search;
+mod syslog;
+mod time;
+
+/// The entries of a page at most, however many are asked for.
+const LARGEST_PAGE: usize = 10_000;
+
+/// Reads log files.
+#[derive(Clone, Debug)]
+pub(super) struct LogFiles {
+    provider: ProviderName,
+    patterns: Arc<[String]>,
+    clock: Arc<dyn Clock>,
+}
+
+impl LogFiles {
+    pub(super) fn new(provider: ProviderName, patterns: Vec<String>, clock: Arc<dyn Clock>) -> Self {
+        Self { provider, patterns: patterns.into(), clock }
+    }
+}
+
+#[async_trait]
+impl LogReader for LogFiles {
+    async fn query(&self, _cx: &Context, query: &LogQuery) -> Result<Page<LogEntry>> {
+        let cancel = CancelOnDrop::default();
+        let search = Search {
+            provider: self.provider.clone(),
+            patterns: Arc::clone(&self.patterns),
+            filter: Filter::new(query)?,
+            limit: page_size(query.page_size())?.min(LARGEST_PAGE),
+            from: query.cursor.as_ref().map(Positions::parse).transpose()?,
+            now: self.clock.now(),
+            cancelled: Arc::clone(&cancel.0),
+        };
+        let task = tokio::task::spawn_blocking(move || search.run());
+        task.await.map_err(|error| Error::unexpected("the search was interrupted").with_source(error))
+    }
+}
+
+/// Tells the blocking thread to stop when the caller stops waiting.
+#[derive(Debug, Default)]
+struct CancelOnDrop(Arc<AtomicBool>);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
