@@ -1,13 +1,13 @@
 //! For tests around opsorch: a vendor that lives in memory and fails when it is told to.
 //!
-//! * [`MemoryProvider`] implements every trait of [`opsorch::capability`] over a small world that behaves: create, read,
-//!   update, list, page, start a run and complete its steps.
+//! * [`MemoryProvider`] implements every trait of [`opsorch::capability`] over a small world that behaves: what is
+//!   created is read, updated and listed, pages resume, runs go step by step.
 //! * [`Faults`] make single calls go wrong: an error, a lost reply, a hang, a panic, a page cut short. They also count
 //!   the calls, for assertions such as "the vendor saw one request".
 //! * [`ScriptedApprover`] answers requests for approval as people would.
 //!
-//! Writers are reached the way production code reaches them, through an [`OpsOrch`](opsorch::OpsOrch) with a policy; there is no
-//! other way to an approved input.
+//! Writers are reached the way production code reaches them, through an [`OpsOrch`](opsorch::OpsOrch) with a policy;
+//! there is no other way to an approved input.
 //!
 //! ```
 //! use opsorch::gate::{Decision, Submitted};

@@ -25,15 +25,16 @@ use crate::{Faults, Recorded};
 
 /// A small world of every capability, which implements every trait of [`opsorch::capability`].
 ///
-/// * It behaves: what is created is read, updated and listed; every filter of every query is honoured, or refused with
-///   [`Unsupported`](opsorch::ErrorKind::Unsupported); pages are in the promised order and resume without gap or repeat.
+/// * It behaves: what is created is read, updated and listed; every filter of every query is honoured, or refused
+///   with [`Unsupported`](opsorch::ErrorKind::Unsupported); pages are in the promised order and resume without gap or
+///   repeat.
 /// * It is deterministic: ids count up (`inc-1`, `inc-2`, …) and times come from the clock it is given.
 /// * It honours idempotency keys: the same key again answers what the first call answered, and changes nothing.
 /// * It fails on demand: see [`faults`](Self::faults).
 ///
-/// An item belongs to the service it names. Where an item has no such property, its `fields` (of plans and services the
-/// `tags`, of log entries and series the `labels`) named `service`, `team` and `environment` stand in; what is still
-/// missing comes from the tags of its service in the catalogue. That is what a query's [`Scope`](opsorch::Scope) looks at.
+/// A query's [`Scope`](opsorch::Scope) looks at the service, team and environment that an item names. Where the item
+/// has no such property, an entry of that name in its `fields` counts (of a plan in its `tags`, of a log entry or a
+/// series in its `labels`); what is still missing comes from the tags of its service in the catalogue.
 ///
 /// Clones are handles of the same world.
 ///
@@ -133,8 +134,9 @@ impl MemoryProvider {
     {
         let action: Action = A::clone(&input).into();
         let key = input.idempotency_key().to_owned();
-        let once = || self.world().once(key.clone(), action.clone(), |world| work(world, &input));
-        self.faults.around(action.operation(), Some(key.clone()), whole, once).await
+        let operation = action.operation();
+        let once = || self.world().once(&key, action, |world| work(world, &input));
+        self.faults.around(operation, Some(key.clone()), whole, once).await
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
@@ -157,7 +159,8 @@ macro_rules! seeds {
         /// What the world holds before the test begins, or what others do in it meanwhile.
         impl MemoryProvider {
             $(
-                #[doc = concat!("Puts a [`", stringify!($type), "`](opsorch::", stringify!($type), ") into the world; one with the same id is replaced.")]
+                #[doc = concat!("Puts in a [`", stringify!($type), "`](opsorch::", stringify!($type), ").")]
+                /// One with the same id is replaced.
                 pub fn $seed(&self, item: opsorch::$type) {
                     self.world().$table.put(item);
                 }

@@ -44,12 +44,16 @@
 //! * deleted, inserted and reordered entries ([`Finding::SequenceMismatch`], and the range);
 //! * entries that no signature covers ([`Finding::Uncovered`]), and a false signature ([`Finding::CheckpointInvalid`]).
 //!
+//! This rests on one duty of whoever signs: before each commit, open the newest checkpoint and
+//! [`confirm`](Checkpoint::confirm) the stored tree with it. Else a forged store would get its signature with the next commit.
+//!
 //! # What it does not prove
 //!
 //! * **Without an anchor, not that the log is all there.** Whoever can write to the store can cut the tail back to an older
-//!   checkpoint, which was rightly signed. Whoever holds the signing key can also start the log afresh. Both are found against
-//!   an *anchor*: any checkpoint that was kept where neither of them writes, such as another machine or a printed page
-//!   ([`Finding::TailCut`], [`Finding::Forked`]). An anchor protects the entries up to its size, and no others.
+//!   checkpoint, which was rightly signed, and let the log grow again from there. Whoever holds the signing key can cut it
+//!   anywhere, write it anew, or start it afresh. All this is found against an *anchor*: any checkpoint that was kept where
+//!   neither of them writes, such as another machine or a printed page ([`Finding::TailCut`], [`Finding::Forked`]). An anchor
+//!   protects the entries up to its size, and no others.
 //! * Not that what was written is true. It is what the process that holds the key committed at that place, unchanged since.
 //! * Not when it was written. The time in an entry is that of the clock of the process; an anchor of known date bounds it.
 //! * Of an excerpt, not what it leaves out.

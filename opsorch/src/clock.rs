@@ -14,6 +14,7 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
 
 /// The clock of the system.
 #[derive(Clone, Copy, Debug, Default)]
+#[allow(clippy::exhaustive_structs)] // it has nothing to configure, so that its name is its value
 pub struct SystemClock;
 
 impl Clock for SystemClock {

@@ -18,8 +18,8 @@ impl MemoryProvider {
 
 #[async_trait]
 impl LogReader for MemoryProvider {
-    /// A filter looks at the label of that name, else the field, else `message`, `service` and `severity` themselves. It
-    /// compares with `=`, `!=` and `contains`; a regular expression is `Unsupported`.
+    /// A filter looks at the label of that name, else the field, else `message`, `service` and `severity` themselves.
+    /// It compares with `=`, `!=` and `contains`; a regular expression is `Unsupported`.
     async fn query(&self, _: &Context, query: &LogQuery) -> Result<Page<LogEntry>> {
         self.page(Operation::LogQuery, |world| {
             let matches = condition(query.expression.as_ref())?;

@@ -23,8 +23,9 @@ impl MemoryProvider {
 
 #[async_trait]
 impl MetricReader for MemoryProvider {
-    /// With a step there is at most one point for each step: the last value of it, at the time at which it begins. Filters compare
-    /// with `=` and `!=`; a regular expression is `Unsupported`. A series without a point in the span is left out.
+    /// With a step there is at most one point for each step: the last value of it, at the time at which it begins.
+    /// Filters compare with `=` and `!=`; a regular expression is `Unsupported`. A series without a point in the span
+    /// is left out.
     async fn query(&self, _: &Context, query: &MetricQuery) -> Result<Page<MetricSeries>> {
         self.page(Operation::MetricQuery, |world| {
             let series = world.evaluate(query)?;

@@ -16,12 +16,13 @@ const PEOPLE: &[(&str, &str)] =
     &[("alice", "platform"), ("bob", "platform"), ("carol", "payments"), ("dave", "payments")];
 const SYMPTOMS: &[&str] =
     &["latency above 2 s", "disk full", "error rate above 5 %", "certificate expires", "queue grows"];
+const SEVERITIES: [SeverityLevel; 3] = [SeverityLevel::Critical, SeverityLevel::High, SeverityLevel::Low];
 /// How many of each thing that happens.
 const EACH: usize = 6;
 
 impl MemoryProvider {
-    /// A small world: a handful of everything, with the channels `#ops` and `#incidents` and the plan `plan-1`. The same
-    /// seed at the same time makes the same world.
+    /// A small world: a handful of everything, with the channels `#ops` and `#incidents` and the plan `plan-1`. The
+    /// same seed at the same time makes the same world.
     pub fn seeded(seed: u64, clock: impl Clock) -> Self {
         let memory = Self::new(clock);
         let mut sample = Sample { now: memory.world().now(), random: Random::new(seed) };
@@ -64,7 +65,7 @@ impl Sample {
         use {AlertStatusLevel as A, DeploymentStatusLevel as D, IncidentStatusLevel as I, TicketStatusLevel as T};
         let (service, _) = self.random.pick(SERVICES);
         let title = format!("{service}: {}", self.random.pick(SYMPTOMS));
-        let severity = self.random.pick(&SeverityLevel::ALL[..5]);
+        let severity = self.random.pick(&SEVERITIES);
         let at = self.ago();
 
         let status = self.random.pick(&[I::Open, I::Acknowledged, I::Mitigated, I::Resolved]);
@@ -141,6 +142,8 @@ impl Random {
         (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 32) % limit
     }
 
+    /// One of a list that is not empty.
+    #[allow(clippy::indexing_slicing, clippy::cast_possible_truncation)] // It is below the length.
     fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.below(from.len() as u64) as usize]
     }

@@ -25,7 +25,8 @@ impl MemoryProvider {
 
 #[async_trait]
 impl TeamReader for MemoryProvider {
-    /// A scope names the team by id or name, or a service that it owns; an environment is `Unsupported`, teams have none.
+    /// A scope names the team by id or name, or a service that it owns; an environment is `Unsupported`: teams have
+    /// none.
     async fn query(&self, _: &Context, query: &TeamQuery) -> Result<Page<Team>> {
         self.page(Operation::TeamQuery, |world| {
             if query.scope.environment.is_some() {

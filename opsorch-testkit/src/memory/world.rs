@@ -72,22 +72,17 @@ impl World {
     }
 
     /// Does the work, or answers again what it answered the first time.
-    pub(super) fn once<T>(
-        &mut self,
-        key: String,
-        action: Action,
-        work: impl FnOnce(&mut Self) -> Result<T>,
-    ) -> Result<T>
+    pub(super) fn once<T>(&mut self, key: &str, action: Action, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T>
     where
         T: Clone + Into<Response> + TryFrom<Response, Error = WrongResponse>,
     {
-        match self.replies.get(&key) {
+        match self.replies.get(key) {
             Some((first, reply)) if *first == action => return Ok(reply.clone().try_into()?),
             Some(_) => return Err(Error::conflict("the idempotency key was used with another input; use a new one")),
             None => {}
         }
         let answer = work(self)?;
-        self.replies.insert(key, (action, answer.clone().into()));
+        self.replies.insert(key.to_owned(), (action, answer.clone().into()));
         Ok(answer)
     }
 

@@ -21,10 +21,6 @@ fn pages() -> impl Strategy<Value = Vec<(u32, usize)>> {
     prop::collection::vec((1..5u32, 0..3usize), 1..8)
 }
 
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
-}
-
 proptest! {
     #[test]
     fn pages_together_are_the_filtered_list_whatever_is_opened_meanwhile(
@@ -34,6 +30,7 @@ proptest! {
         since in prop::option::of(0..5u64),
         pages in pages(),
     ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let clock = ManualClock::default();
         let now = clock.now();
         let ago = |seconds: u64| now - Duration::from_secs(seconds);
@@ -62,7 +59,7 @@ proptest! {
         let mut opened = 0;
         for (limit, new) in pages.into_iter().cycle() {
             query.limit = Some(limit);
-            let page = block_on(IncidentReader::query(&memory, &cx(), &query)).unwrap();
+            let page = runtime.block_on(IncidentReader::query(&memory, &cx(), &query)).unwrap();
             prop_assert!(page.items.len() <= limit as usize);
             found.extend(page.items.into_iter().map(|incident| incident.id.to_string()));
             for _ in 0..new {

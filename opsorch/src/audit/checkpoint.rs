@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Hash, VerifierKey, note};
+use super::{Frontier, Hash, VerifierKey, note};
 use crate::{Error, Result};
 
 const MAX_ORIGIN_BYTES: usize = 1024;
@@ -60,6 +60,23 @@ impl Checkpoint {
     /// than 100 signatures.
     pub fn open(signed: &str, keys: &[VerifierKey]) -> Result<Self> {
         note::open(signed, keys)?.parse()
+    }
+
+    /// Checks that this is the head of a tree, before more is appended and signed.
+    ///
+    /// Without that, whoever changes an entry and the tree in a store together has the next commit sign the forgery.
+    ///
+    /// # Errors
+    ///
+    /// `Unexpected` if the tree has another size or another root.
+    pub fn confirm(&self, tree: &Frontier) -> Result<()> {
+        if (self.size, self.root) == (tree.size(), tree.root()) {
+            return Ok(());
+        }
+        let (signed, stored) = (self.size, tree.size());
+        Err(Error::unexpected("the stored tree is not the one that was signed: nothing was written, verify the log")
+            .with_context("signed size", signed)
+            .with_context("stored size", stored))
     }
 
     /// Which log it is the head of.

@@ -1,12 +1,12 @@
 //! The log over its store: writing with signatures, reading, proving, exporting.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use opsorch_schema::Entry;
 
 use super::{
-    Bundle, BundleEntry, Checkpoint, ConsistencyProof, Frontier, InclusionProof, Node, SigningKey, VerifierKey,
+    Bundle, BundleEntry, Checkpoint, ConsistencyProof, Frontier, Hash, InclusionProof, Node, SigningKey, VerifierKey,
     consistency_nodes, consistency_proof, inclusion_nodes, inclusion_proof, leaf_hash,
 };
 use crate::store::{Store, StoredEntry};
@@ -19,9 +19,14 @@ const BUNDLE_CHECKPOINTS: u32 = 256;
 const BLOCK: u32 = 1000;
 
 /// Turns entries into leaves and signs the new head. A [`Store`] calls it within its transactions.
+///
+/// It signs only what continues a head that it signed before: a tree that somebody changed in the store does not get a
+/// signature.
 #[derive(Clone, Debug)]
 pub struct LogWriter {
     key: Arc<SigningKey>,
+    /// The head that this process signed last: size and root.
+    last: Arc<Mutex<(u64, Hash)>>,
 }
 
 /// What a [`LogWriter`] made of some entries: what the store commits together with the rest of its step.
@@ -41,14 +46,17 @@ pub struct Batch {
 impl LogWriter {
     /// A writer that signs with this key. The log's origin is the name of the key.
     pub fn new(key: Arc<SigningKey>) -> Self {
-        Self { key }
+        Self { key, last: Arc::new(Mutex::new((0, Hash::EMPTY_ROOT))) }
     }
 
-    /// Appends entries to the tree. On an error the tree is as it was.
+    /// Appends entries to the tree that `head` is the newest signed head of; `None` if there is none yet. On an error the
+    /// tree is as it was.
     ///
     /// # Errors
-    /// [`Unexpected`](crate::ErrorKind::Unexpected) if an entry cannot be written as JSON.
-    pub fn append(&self, tree: &mut Frontier, mut entries: Vec<Entry>) -> Result<Batch> {
+    /// [`Unexpected`](crate::ErrorKind::Unexpected) if the tree does not continue a head that this key signed, or an entry
+    /// cannot be written as JSON.
+    pub fn append(&self, tree: &mut Frontier, head: Option<&str>, mut entries: Vec<Entry>) -> Result<Batch> {
+        self.confirm(tree, head)?;
         let mut grown = tree.clone();
         let mut leaves = Vec::with_capacity(entries.len());
         let mut nodes = Vec::new();
@@ -60,9 +68,37 @@ impl LogWriter {
             nodes.extend(grown.push(hash));
             leaves.push(StoredEntry::new(entry.sequence, leaf, hash));
         }
-        let head = Checkpoint::new(self.key.name(), grown.size(), grown.root())?;
+        let signed = Checkpoint::new(self.key.name(), grown.size(), grown.root())?;
         *tree = grown;
-        Ok(Batch { entries, leaves, nodes, checkpoint: self.key.sign(&head) })
+        Ok(Batch { entries, leaves, nodes, checkpoint: self.key.sign(&signed) })
+    }
+
+    /// Notes that a batch was committed, so that the next one need not check a signature again.
+    pub fn committed(&self, tree: &Frontier) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = (tree.size(), tree.root());
+    }
+
+    /// Refuses a tree that is not what this log signed last.
+    fn confirm(&self, tree: &Frontier, head: Option<&str>) -> Result<()> {
+        let changed = |what: &str| {
+            let message =
+                format!("the stored log is not what was signed: {what}; verify it before anything is changed");
+            Error::unexpected(message).not_applied()
+        };
+        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if (tree.size(), tree.root()) == last {
+            return Ok(());
+        }
+        if tree.size() < last.0 {
+            return Err(changed("its end was cut"));
+        }
+        let head = head.ok_or_else(|| changed("there are entries, and no signed head"))?;
+        let head = Checkpoint::open(head, &[self.key.verifier()])
+            .map_err(|error| changed("the signature of its head is not ours").with_source(error))?;
+        if head.origin() != self.key.name() {
+            return Err(changed("its head is another log's"));
+        }
+        head.confirm(tree).map_err(|error| changed("its tree and its head differ").with_source(error))
     }
 }
 
@@ -70,11 +106,17 @@ impl LogWriter {
 ///
 /// ```
 /// use opsorch::audit::verify;
-/// use opsorch::OpsOrch;
+/// use opsorch::{Actor, Context, CreateTicket, OpsOrch};
+/// use opsorch_testkit::MemoryProvider;
 ///
-/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-/// let ops = OpsOrch::builder().build().await?;
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let tracker = MemoryProvider::new(opsorch::SystemClock).provider("tracker");
+/// let ops = OpsOrch::builder().provider(tracker).build().await?;
+/// let cx = Context::new(Actor::agent("triage"));
+/// assert!(ops.tickets(&cx).create(CreateTicket::new("disk full")).await.is_err(), "there is no policy");
+///
 /// let bundle = ops.audit().bundle().await?;
+/// assert_eq!(bundle.entries.len(), 1, "the refusal");
 /// assert!(verify(&bundle, ops.audit().verifier_keys(), &[]).is_intact());
 /// # Ok::<(), opsorch::Error>(())
 /// # }).unwrap();
@@ -102,7 +144,7 @@ impl AuditLog {
     /// Those of the store, and [`Unexpected`](crate::ErrorKind::Unexpected) for bytes that are no entry.
     pub async fn entries(&self, from: u64, limit: u32) -> Result<Vec<Entry>> {
         let stored = self.store.entries(from, limit).await?;
-        stored.iter().map(|stored| read_entry(stored)).collect()
+        stored.iter().map(read_entry).collect()
     }
 
     /// The newest signed head; `None` while the log is empty. Kept elsewhere, it anchors the log: everything before it can

@@ -292,7 +292,8 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_shows_in_an_error(text in "\\PC{0,40}|[a\"'\\\\`, ]{0,12}|(secret ){20,40}") {
-            let text = format!("zq9x{text}");
+            // No URL begins so, so that nothing is accepted.
+            let text = format!("-zq9x{text}");
             for value in [json!(text), json!([text]), json!({ "a": text })] {
                 for error in [
                     decode::<Careless>(&value, "field").unwrap_err(),

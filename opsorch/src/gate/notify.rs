@@ -52,15 +52,15 @@ pub(super) enum Notice {
 
 impl Notify {
     pub(super) fn committed(&self, entry: Entry) {
-        for sink in self.sinks.iter().cloned() {
-            let entry = entry.clone();
+        for sink in &self.sinks {
+            let (sink, entry) = (Arc::clone(sink), entry.clone());
             self.run(async move { sink.committed(std::slice::from_ref(&entry)).await });
         }
     }
 
     pub(super) fn tell(&self, notice: Notice, request: &ApprovalRequest) {
-        for hook in self.hooks.iter().cloned() {
-            let (notice, request) = (notice.clone(), request.clone());
+        for hook in &self.hooks {
+            let (hook, notice, request) = (Arc::clone(hook), notice.clone(), request.clone());
             self.run(async move {
                 match notice {
                     Notice::Requested => hook.requested(&request).await,

@@ -33,7 +33,7 @@ enum Chain {
     /// An attempt may have taken effect.
     Unknown(Error),
     /// It took effect.
-    Applied(Response),
+    Applied(Box<Response>),
 }
 
 impl<'a> ChangeTerminal<'a> {
@@ -46,7 +46,7 @@ impl<'a> ChangeTerminal<'a> {
         match self.chain.into_inner().unwrap_or_else(PoisonError::into_inner) {
             Chain::Applied(mut response) => {
                 response.set_provider(self.provider.name());
-                (OutcomeStatus::Applied, Ok(response))
+                (OutcomeStatus::Applied, Ok(*response))
             }
             Chain::Untouched(refusal) => {
                 let error = layers
@@ -63,22 +63,22 @@ impl<'a> ChangeTerminal<'a> {
         }
     }
 
-    /// Takes the right to make an attempt; what is known instead, where there is none.
-    fn start(&self) -> Result<(), Result<Response>> {
+    /// Takes the right to make an attempt; what is known already, where there is none to take.
+    fn start(&self) -> Option<Result<Response>> {
         let may_repeat = self.provider.honours_key(self.action.operation());
         let mut chain = self.chain();
         match &*chain {
             Chain::Untouched(_) => {}
-            Chain::Applied(response) => return Err(Ok(response.clone())),
+            Chain::Applied(response) => return Some(Ok((**response).clone())),
             Chain::InFlight | Chain::Unknown(_) if may_repeat => {}
             Chain::InFlight => {
                 let message = "an attempt of this change is on its way or was given up; it is not repeated";
-                return Err(Err(Error::conflict(message).maybe_applied()));
+                return Some(Err(Error::conflict(message).maybe_applied()));
             }
-            Chain::Unknown(error) => return Err(Err(error.clone())),
+            Chain::Unknown(error) => return Some(Err(error.clone())),
         }
         *chain = Chain::InFlight;
-        Ok(())
+        None
     }
 
     fn chain(&self) -> MutexGuard<'_, Chain> {
@@ -89,7 +89,7 @@ impl<'a> ChangeTerminal<'a> {
 #[async_trait]
 impl Terminal for ChangeTerminal<'_> {
     async fn run(&self) -> Result<Response> {
-        if let Err(known) = self.start() {
+        if let Some(known) = self.start() {
             return known;
         }
         let attempt = dispatch(self.provider, self.cx, Approved::new(self.action, self.permit));
@@ -97,7 +97,7 @@ impl Terminal for ChangeTerminal<'_> {
             Err(Error::unexpected("the provider panicked").with_context("provider", self.provider.name()))
         });
         *self.chain() = match &result {
-            Ok(response) => Chain::Applied(response.clone()),
+            Ok(response) => Chain::Applied(Box::new(response.clone())),
             Err(error) if error.may_have_applied() => Chain::Unknown(error.clone()),
             Err(error) => Chain::Untouched(Some(error.clone())),
         };

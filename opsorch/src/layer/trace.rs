@@ -18,6 +18,7 @@ use crate::Result;
 /// # let _ = layer;
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
+#[allow(clippy::exhaustive_structs)] // it has nothing to configure, so that its name is its value
 pub struct TraceLayer;
 
 #[async_trait]

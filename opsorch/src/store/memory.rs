@@ -44,7 +44,8 @@ impl MemoryStore {
 impl State {
     /// Appends one entry. It is the last thing of a step that can fail, and changes nothing if it does.
     fn append(&mut self, log: &LogWriter, entry: Entry) -> Result<Entry> {
-        let batch = log.append(&mut self.tree, vec![entry])?;
+        let batch = log.append(&mut self.tree, self.checkpoints.last().map(String::as_str), vec![entry])?;
+        log.committed(&self.tree);
         self.leaves.extend(batch.leaves);
         self.nodes.extend(batch.nodes.into_iter().map(|node| ((node.level, node.index), node.hash)));
         self.checkpoints.push(batch.checkpoint);

@@ -51,7 +51,7 @@ pub(super) fn find(patterns: &[String], cancelled: &Arc<AtomicBool>) -> Found {
         let path = match path {
             Ok(path) => path,
             Err(error) => {
-                found.failures.push((error.path().to_owned(), error.into_error()));
+                found.failures.push((error.path().to_owned(), error.into()));
                 continue;
             }
         };

@@ -1,5 +1,6 @@
 //! One search: reads all files backwards at once and takes the newest entry each time.
 
+use std::cmp::Reverse;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ const BLOCK: usize = 64 << 10;
 /// How many bytes of entries a page looks through before it ends, however few it found; its cursor goes on.
 const BYTES_OF_SEARCH: u64 = 256 << 20;
 
-/// How many bytes of entries a page has at most; its cursor goes on.
+/// How many bytes of entries a page has at most, but for its last entry; its cursor goes on.
 const BYTES_OF_PAGE: u64 = 16 << 20;
 
 /// What a search is given.
@@ -34,8 +35,36 @@ pub(super) struct Search {
     pub(super) cancelled: Arc<AtomicBool>,
 }
 
+impl Search {
+    /// Searches. Blocks.
+    pub(super) fn run(&self) -> Page<LogEntry> {
+        let mut merge = Merge {
+            search: self,
+            page: Page::new(Vec::new()),
+            notes: Vec::new(),
+            streams: Vec::new(),
+            to_search: BYTES_OF_SEARCH,
+            room: BYTES_OF_PAGE,
+        };
+        merge.open();
+        merge.fill();
+        merge.finish()
+    }
+}
+
+/// The search while it runs.
+struct Merge<'a> {
+    search: &'a Search,
+    page: Page<LogEntry>,
+    /// Why entries are missing.
+    notes: Vec<String>,
+    /// The files that are not read to the end.
+    streams: Vec<Stream>,
+    to_search: u64,
+    room: u64,
+}
+
 /// A file on its way to its beginning.
-#[derive(Debug)]
 struct Stream {
     file: LogFile,
     records: Records<LogFile>,
@@ -45,175 +74,121 @@ struct Stream {
     head: Option<Record>,
 }
 
-/// How far a stream came.
-enum Progress {
-    /// It has a head.
-    Head,
-    /// There is nothing more in it that is wanted.
-    End,
-    /// The page has looked through enough.
-    Pause,
-}
-
-impl Search {
-    /// Searches. Blocks.
-    pub(super) fn run(&self) -> Page<LogEntry> {
-        let mut page = Page::new(Vec::new());
-        let (streams, mut page_notes) = self.streams(&mut page);
-        let mut unread = BYTES_OF_SEARCH;
-        let mut paused = false;
-        let mut open = Vec::with_capacity(streams.len());
-        for mut stream in streams {
-            // After a pause nothing is read any more: the others stay where they are.
-            let progress = if paused { Ok(Progress::Pause) } else { stream.advance(&self.filter, &mut unread) };
-            paused |= matches!(progress, Ok(Progress::Pause));
-            self.keep(progress, stream, &mut open, &mut page, &mut page_notes);
-        }
-        let mut room = BYTES_OF_PAGE;
-        while !paused && page.items.len() < self.limit && room > 0 && !open.is_empty() {
-            let mut stream = open.remove(newest(&open));
-            if let Some(record) = stream.take() {
-                room = room.saturating_sub(record.end - record.start);
-                page.items.push(labelled(record.entry, &stream.file.path));
-            }
-            let progress = stream.advance(&self.filter, &mut unread);
-            paused |= matches!(progress, Ok(Progress::Pause));
-            self.keep(progress, stream, &mut open, &mut page, &mut page_notes);
-        }
-        let positions = self.positions(&open, &mut page, &mut page_notes);
-        page = page_notes.into_iter().fold(page, Page::truncated);
-        page.next((!positions.0.is_empty()).then(|| positions.to_cursor()))
-    }
-
-    /// The files to read, each from where it goes on, and what is to be said about those that are not read.
-    fn streams(&self, page: &mut Page<LogEntry>) -> (Vec<Stream>, Vec<String>) {
-        let found = find(&self.patterns, &self.cancelled);
-        let mut notes = Vec::new();
+impl Merge<'_> {
+    /// Opens the files, each where reading it goes on.
+    fn open(&mut self) {
+        let found = find(&self.search.patterns, &self.search.cancelled);
         if found.more {
-            notes.push(format!("there are more than {MOST_FILES} log files; only those that changed last were read"));
+            self.notes.push(format!("there are more than {MOST_FILES} log files; only those changed last were read"));
         }
         for (path, error) in found.failures {
-            page.failures.push(self.failure(&path, &error));
+            self.fail(&path, &error);
         }
-        let Some(Positions(positions)) = &self.from else {
-            let streams = found.files.into_iter().map(|file| (file.length, file));
-            return (streams.map(|(end, file)| self.stream(file, end)).collect(), notes);
+        let Some(Positions(positions)) = &self.search.from else {
+            self.streams.extend(found.files.into_iter().map(|file| Stream::new(file.clone(), file.length, self.search.now)));
+            return;
         };
-        let mut streams = Vec::new();
         for position in positions {
             let Some(file) = found.files.iter().find(|file| file.identity == position.file) else {
-                notes.push("a log file went away between two pages".to_owned());
+                self.notes.push("a log file went away between two pages".to_owned());
                 continue;
             };
             match position.is_still_in(file) {
-                Ok(true) => streams.push(self.stream(file.clone(), position.offset)),
-                Ok(false) => notes.push(changed(&file.path)),
-                Err(error) => self.fail(&file.path, &error, page, &mut notes),
+                Ok(true) => self.streams.push(Stream::new(file.clone(), position.offset, self.search.now)),
+                Ok(false) => self.note_change(&file.path),
+                Err(error) => self.fail(&file.path, &error),
             }
         }
-        streams.sort_by(|one, other| one.file.path.cmp(&other.file.path));
-        (streams, notes)
     }
 
-    fn stream(&self, file: LogFile, end: u64) -> Stream {
-        let records = Records::new(Backward::new(file.clone(), end, BLOCK), file.modified, self.now);
-        Stream { file, records, seen: end, head: None }
-    }
-
-    /// Keeps a stream that is not at its end, in the order of the paths.
-    fn keep(
-        &self,
-        progress: io::Result<Progress>,
-        stream: Stream,
-        open: &mut Vec<Stream>,
-        page: &mut Page<LogEntry>,
-        notes: &mut Vec<String>,
-    ) {
-        match progress {
-            Ok(Progress::End) => {}
-            Ok(Progress::Head | Progress::Pause) => {
-                let place = open.partition_point(|other| other.file.path < stream.file.path);
-                open.insert(place, stream);
+    /// Takes entries, the newest of all files each time.
+    fn fill(&mut self) {
+        for stream in std::mem::take(&mut self.streams) {
+            self.advance(stream);
+        }
+        while self.page.items.len() < self.search.limit && self.room > 0 && self.to_search > 0 {
+            let streams = self.streams.iter().enumerate();
+            let newest = streams.max_by(|(_, one), (_, other)| one.order().cmp(&other.order()));
+            let Some((index, _)) = newest else { return };
+            let mut stream = self.streams.swap_remove(index);
+            if let Some(record) = stream.head.take() {
+                stream.seen = record.start;
+                self.room = self.room.saturating_sub(record.end - record.start);
+                self.page.items.push(labelled(record.entry, &stream.file.path));
             }
-            Err(error) => self.fail(&stream.file.path, &error, page, notes),
+            self.advance(stream);
         }
     }
 
-    /// Where the next page goes on in each file.
-    fn positions(&self, open: &[Stream], page: &mut Page<LogEntry>, notes: &mut Vec<String>) -> Positions {
+    /// Reads a file on to its next head, and keeps it unless there is nothing more in it that is wanted.
+    fn advance(&mut self, mut stream: Stream) {
+        match stream.advance(&self.search.filter, &mut self.to_search) {
+            Ok(true) => self.streams.push(stream),
+            Ok(false) => {}
+            Err(error) => self.fail(&stream.file.path, &error),
+        }
+    }
+
+    /// The page, which goes on where the files that are left were not read.
+    fn finish(mut self) -> Page<LogEntry> {
         let mut positions = Vec::new();
-        for stream in open {
-            match Position::new(&stream.file, stream.resume_at()) {
+        for stream in std::mem::take(&mut self.streams) {
+            match Position::new(&stream.file, stream.seen) {
                 Ok(position) => positions.push(position),
-                Err(error) => self.fail(&stream.file.path, &error, page, notes),
+                Err(error) => self.fail(&stream.file.path, &error),
             }
         }
-        Positions(positions)
+        let next = (!positions.is_empty()).then(|| Positions(positions).to_cursor());
+        self.notes.into_iter().fold(self.page, Page::truncated).next(next)
     }
 
-    fn fail(&self, path: &Path, error: &io::Error, page: &mut Page<LogEntry>, notes: &mut Vec<String>) {
-        match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof => notes.push(changed(path)),
-            _ => page.failures.push(self.failure(path, error)),
-        }
-    }
-
-    fn failure(&self, path: &Path, error: &io::Error) -> SourceFailure {
+    fn fail(&mut self, path: &Path, error: &io::Error) {
         let code = match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof => return self.note_change(path),
             io::ErrorKind::PermissionDenied => "forbidden",
             _ => "unavailable",
         };
-        let source = format!("{}: {}", self.provider, path.display());
-        SourceFailure::new(source, code, format!("could not read it: {}", error.kind())).retryable(code == "unavailable")
+        let source = format!("{}: {}", self.search.provider, path.display());
+        let failure = SourceFailure::new(source, code, format!("could not read it: {}", error.kind()));
+        self.page.failures.push(failure.retryable(code == "unavailable"));
+    }
+
+    fn note_change(&mut self, path: &Path) {
+        self.notes.push(format!("{} was rotated or truncated while it was read", path.display()));
     }
 }
 
 impl Stream {
-    /// Reads on until there is a head.
-    fn advance(&mut self, filter: &Filter, unread: &mut u64) -> io::Result<Progress> {
-        while self.head.is_none() {
-            // Not between the lines of an entry: then a page could end where it began.
-            if *unread == 0 {
-                return Ok(Progress::Pause);
-            }
-            let Some(record) = self.records.next_record()? else { return Ok(Progress::End) };
-            *unread = unread.saturating_sub(record.end - record.start);
+    fn new(file: LogFile, end: u64, now: Time) -> Self {
+        let records = Records::new(Backward::new(file.clone(), end, BLOCK), file.modified, now);
+        Self { file, records, seen: end, head: None }
+    }
+
+    /// Of several streams, the greatest has the newest head; of equal heads, that of the first path.
+    fn order(&self) -> (Option<Time>, Reverse<&Path>) {
+        (self.head.as_ref().map(|head| head.entry.timestamp), Reverse(&self.file.path))
+    }
+
+    /// Reads on until there is a head; `false` if there is nothing more that is wanted. Where the search has looked
+    /// through enough, it stays where it is.
+    fn advance(&mut self, filter: &Filter, to_search: &mut u64) -> io::Result<bool> {
+        // Only whole entries are counted: otherwise a page could end where it began.
+        while self.head.is_none() && *to_search > 0 {
+            let Some(record) = self.records.next_record()? else { return Ok(false) };
+            *to_search = to_search.saturating_sub(record.end - record.start);
             if filter.ends_at(record.entry.timestamp) {
-                return Ok(Progress::End);
+                return Ok(false);
             }
-            if filter.matches(&record) {
-                self.head = Some(record);
-            } else {
-                self.seen = record.start;
+            match filter.matches(&record) {
+                true => self.head = Some(record),
+                false => self.seen = record.start,
             }
         }
-        Ok(Progress::Head)
+        Ok(true)
     }
-
-    fn take(&mut self) -> Option<Record> {
-        let record = self.head.take()?;
-        self.seen = record.start;
-        Some(record)
-    }
-
-    /// Where a later search finds the head again.
-    fn resume_at(&self) -> u64 {
-        self.seen
-    }
-}
-
-/// The stream with the newest head; of equal ones the first.
-fn newest(open: &[Stream]) -> usize {
-    let time = |stream: &Stream| stream.head.as_ref().map(|head| head.entry.timestamp);
-    let heads = open.iter().enumerate().map(|(index, stream)| (time(stream), std::cmp::Reverse(index)));
-    heads.max().map_or(0, |(_, std::cmp::Reverse(index))| index)
 }
 
 fn labelled(mut entry: LogEntry, path: &Path) -> LogEntry {
     entry.labels.insert("file".into(), path.to_string_lossy().into_owned());
     entry
-}
-
-fn changed(path: &Path) -> String {
-    format!("{} was rotated or truncated while it was read", path.display())
 }

@@ -1,5 +1,7 @@
 //! Times as log lines spell them.
 
+use std::ops::Range;
+
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeDelta};
 use opsorch::Time;
 use serde_json::{Number, Value};
@@ -72,7 +74,7 @@ fn clock_time(text: &str) -> Option<(NaiveTime, TimeDelta)> {
     if !spelled(text, "00:00:00") {
         return None;
     }
-    let part = |range| text.get(range)?.parse::<u32>().ok();
+    let part = |range: Range<usize>| text.get(range)?.parse::<u32>().ok();
     let (hour, minute, second) = (part(0..2)?, part(3..5)?, part(6..8)?);
     let leap = u32::from(second == 60);
     Some((NaiveTime::from_hms_opt(hour, minute, second - leap)?, TimeDelta::seconds(leap.into())))
@@ -101,7 +103,7 @@ fn offset(text: &str) -> Option<(TimeDelta, &str)> {
         if let Some((zone, rest)) = signed.split_at_checked(shape.len())
             && spelled(zone, shape)
         {
-            let part = |range| zone.get(range)?.parse::<i64>().ok();
+            let part = |range: Range<usize>| zone.get(range)?.parse::<i64>().ok();
             let (hours, minutes) = (part(1..3)?, part(minutes)?);
             let valid = hours < 24 && minutes < 60;
             return valid.then(|| (TimeDelta::minutes(sign * (hours * 60 + minutes)), rest));

@@ -1,6 +1,6 @@
 //! Checkpoints and keys, against texts that other implementations wrote.
 
-use opsorch::audit::{Checkpoint, Hash, SigningKey, VerifierKey, leaf_hash};
+use opsorch::audit::{Checkpoint, Frontier, Hash, SigningKey, VerifierKey, leaf_hash};
 use opsorch::secret::Secret;
 use proptest::prelude::*;
 
@@ -82,6 +82,23 @@ fn an_origin_that_would_break_the_format_is_refused() {
 fn a_key_name_that_would_break_the_format_is_refused() {
     for name in ["", "two words", "a+b", "a\nb", "a\u{a0}b", "a\u{2028}b", "a\u{7f}b", &"x".repeat(1025)] {
         assert!(SigningKey::generate(name).is_err(), "{name:?}");
+    }
+}
+
+#[test]
+fn a_checkpoint_confirms_the_tree_that_was_signed_and_no_other() {
+    let grown = |leaves: &[&[u8]]| {
+        let mut tree = Frontier::default();
+        for leaf in leaves {
+            tree.push(leaf_hash(leaf));
+        }
+        tree
+    };
+    let tree = grown(&[b"one", b"two"]);
+    let head = Checkpoint::new(ORIGIN, tree.size(), tree.root()).unwrap();
+    head.confirm(&tree).unwrap();
+    for forged in [grown(&[b"one"]), grown(&[b"one", b"2"]), grown(&[b"one", b"two", b"three"])] {
+        assert!(head.confirm(&forged).is_err(), "{forged:?}");
     }
 }
 

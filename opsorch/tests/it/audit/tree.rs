@@ -53,8 +53,11 @@ const CT_ROOTS: [&str; 9] = [
     "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
 ];
 
-/// Inclusion proofs: index, size, and the nodes as `(level, index)` of [`CT_NODES`].
-const CT_INCLUSION: [(u64, u64, &[(usize, usize)]); 5] = [
+/// Two numbers and the proof for them, as the `(level, index)` of [`CT_NODES`].
+type Vector = (u64, u64, &'static [(usize, usize)]);
+
+/// Inclusion proofs: index, size, and the nodes.
+const CT_INCLUSION: [Vector; 5] = [
     (0, 1, &[]),
     (0, 8, &[(0, 1), (1, 1), (2, 1)]),
     (5, 8, &[(0, 4), (1, 3), (2, 0)]),
@@ -63,7 +66,7 @@ const CT_INCLUSION: [(u64, u64, &[(usize, usize)]); 5] = [
 ];
 
 /// Consistency proofs: old size, new size, and the nodes.
-const CT_CONSISTENCY: [(u64, u64, &[(usize, usize)]); 5] = [
+const CT_CONSISTENCY: [Vector; 5] = [
     (1, 1, &[]),
     (1, 8, &[(0, 1), (1, 1), (2, 1)]),
     (6, 8, &[(1, 2), (1, 3), (2, 0)]),
@@ -353,7 +356,7 @@ proptest! {
                 prop_assert_eq!(tree.to_bytes(), bytes);
                 tree.push(leaf_hash(b"next"));
             }
-            Err(_) => prop_assert!(hashes as u32 != size.count_ones() || cut > 0 || size > Frontier::MAX_SIZE),
+            Err(_) => prop_assert!(u32::try_from(hashes) != Ok(size.count_ones()) || cut > 0 || size > Frontier::MAX_SIZE),
         }
     }
 

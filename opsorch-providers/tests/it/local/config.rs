@@ -1,0 +1,52 @@
+//! What can be configured, and what is offered then.
+
+use opsorch::{BuildEnv, Capability, ManualClock, ProviderConfig};
+use opsorch_providers::local::{KIND, LocalConfig};
+use serde_json::json;
+
+use super::{assert_invalid, build, folder};
+
+#[tokio::test]
+async fn it_offers_what_the_configuration_names() {
+    let folder = folder();
+    let config = LocalConfig::new(folder.path()).metrics(false);
+    let offers = |config: LocalConfig| async move {
+        let operations = build(config, &ManualClock::default()).await.unwrap().operations();
+        let mut capabilities: Vec<_> = operations.iter().map(|operation| operation.capability()).collect();
+        capabilities.dedup();
+        capabilities.sort();
+        capabilities.dedup();
+        capabilities
+    };
+    assert_eq!(offers(config.clone()).await, [Capability::Incident, Capability::Ticket]);
+    let all = config.log("/var/log/*.log").metrics(cfg!(target_os = "linux"));
+    assert!(offers(all).await.contains(&Capability::Log));
+}
+
+#[tokio::test]
+async fn what_cannot_be_meant_is_refused_with_its_place() {
+    let folder = folder();
+    let config = LocalConfig::new(folder.path());
+    assert_invalid(build(LocalConfig::new(""), &ManualClock::default()).await, "path");
+    let twice = config.log("/var/log/*.log").log("/var/[");
+    assert_invalid(build(twice, &ManualClock::default()).await, "logs[1]");
+}
+
+#[test]
+fn a_configuration_reads_as_it_was_written_and_refuses_what_it_does_not_know() {
+    let config = LocalConfig::new("data").log("/var/log/*.log").metrics(false);
+    let text = serde_json::to_value(&config).unwrap();
+    assert_eq!(serde_json::from_value::<LocalConfig>(text).unwrap(), config);
+    let misspelled = json!({ "path": "data", "log": [] });
+    assert!(serde_json::from_value::<LocalConfig>(misspelled).unwrap_err().to_string().contains("`log`"));
+}
+
+#[tokio::test]
+async fn the_registry_builds_it_by_its_kind() {
+    let folder = folder();
+    let registry = opsorch_providers::registry();
+    assert!(registry.kinds().any(|kind| kind == KIND && kind == LocalConfig::KIND));
+    let config = json!({ "path": folder.path() });
+    let provider = registry.build(&"here".into(), KIND, &config, &BuildEnv::new()).await.unwrap();
+    assert_eq!(provider.target(None).kind, "local");
+}

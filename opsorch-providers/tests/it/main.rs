@@ -1,0 +1,4 @@
+//! The providers, through the doors that callers use.
+
+#[cfg(feature = "local")]
+mod local;
