@@ -2,8 +2,14 @@
 //!
 //! | kind | feature | offers |
 //! |---|---|---|
-#![cfg_attr(feature = "local", doc = "| [`local`] | `local` | incidents, tickets, log files and host metrics, without any vendor |")]
-#![cfg_attr(not(feature = "local"), doc = "| `local` | `local` | incidents, tickets, log files and host metrics, without any vendor |")]
+#![cfg_attr(
+    feature = "local",
+    doc = "| [`local`] | `local` | incidents, tickets, log files and host metrics, without any vendor |"
+)]
+#![cfg_attr(
+    not(feature = "local"),
+    doc = "| `local` | `local` | incidents, tickets, log files and host metrics, without any vendor |"
+)]
 //!
 //! No feature is on by default. [`registry`] returns the kinds that are compiled in; a control plane takes them from
 //! there and its providers from its configuration:

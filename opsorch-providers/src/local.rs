@@ -105,7 +105,8 @@ impl ProviderConfig for LocalConfig {
         let Self { path, logs, metrics } = self;
         let clock = env.clock();
         let open = tokio::task::spawn_blocking(move || Store::open(&path, clock));
-        let store = open.await.map_err(|error| Error::unexpected("opening the file was interrupted").with_source(error))??;
+        let store =
+            open.await.map_err(|error| Error::unexpected("opening the file was interrupted").with_source(error))??;
         let tracker = Arc::new(Tracker::new(Arc::new(store)));
         let mut provider = Provider::new(name)
             .kind(KIND)

@@ -213,8 +213,21 @@ impl<C: ProviderConfig> Kind for Of<C> {
 
     async fn build(&self, name: &ProviderName, config: &Value, env: &BuildEnv) -> Result<Provider> {
         let config: C = decode(config, &place(name))?;
-        let fingerprint = fingerprint(&config).map_err(|error| within(error, name))?;
-        let provider = config.build(name, env).await.map_err(|error| within(error, name))?;
+        Box::new(config).build_as(name, env).await
+    }
+}
+
+/// A configuration that was read or made in code, without its type.
+#[async_trait]
+pub(crate) trait Configured: Send {
+    async fn build_as(self: Box<Self>, name: &ProviderName, env: &BuildEnv) -> Result<Provider>;
+}
+
+#[async_trait]
+impl<C: ProviderConfig> Configured for C {
+    async fn build_as(self: Box<Self>, name: &ProviderName, env: &BuildEnv) -> Result<Provider> {
+        let fingerprint = fingerprint(&*self).map_err(|error| within(error, name))?;
+        let provider = self.build(name, env).await.map_err(|error| within(error, name))?;
         if provider.name() != name {
             let message = format!("kind `{}` built a provider `{}` instead of `{name}`", C::KIND, provider.name());
             return Err(Error::unexpected(message));

@@ -9,7 +9,7 @@ use opsorch::{Clock, Context, Error, LogEntry, LogQuery, Page, ProviderName, Res
 
 use self::cursor::Positions;
 use self::filter::Filter;
-use self::search::Search;
+use self::search::{Limits, Search};
 use super::query::page_size;
 
 mod backward;
@@ -21,9 +21,6 @@ mod records;
 mod search;
 mod syslog;
 mod time;
-
-/// The entries of a page at most, however many are asked for.
-const LARGEST_PAGE: usize = 10_000;
 
 /// Reads log files.
 #[derive(Clone, Debug)]
@@ -47,7 +44,7 @@ impl LogReader for LogFiles {
             provider: self.provider.clone(),
             patterns: Arc::clone(&self.patterns),
             filter: Filter::new(query)?,
-            limit: page_size(query.page_size())?.min(LARGEST_PAGE),
+            limits: Limits::of(page_size(query.page_size())?),
             from: query.cursor.as_ref().map(Positions::parse).transpose()?,
             now: self.clock.now(),
             cancelled: Arc::clone(&cancel.0),

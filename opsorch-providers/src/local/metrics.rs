@@ -62,8 +62,20 @@ const METRICS: [(&str, Metric, MetricKindLevel, &str, &str); 10] = {
         ("memory.available", Metric::Memory("available"), Gauge, "bytes", "the memory that programs can still get"),
         ("memory.total", Metric::Memory("total"), Gauge, "bytes", "the memory there is"),
         ("memory.used", Metric::Memory("used"), Gauge, "bytes", "the memory that is not available"),
-        ("network.receive", Metric::Network(Direction::Receive), Counter, "bytes", "what came in since the host started"),
-        ("network.transmit", Metric::Network(Direction::Transmit), Counter, "bytes", "what went out since the host started"),
+        (
+            "network.receive",
+            Metric::Network(Direction::Receive),
+            Counter,
+            "bytes",
+            "what came in since the host started",
+        ),
+        (
+            "network.transmit",
+            Metric::Network(Direction::Transmit),
+            Counter,
+            "bytes",
+            "what went out since the host started",
+        ),
         ("uptime", Metric::Uptime, Gauge, "seconds", "the time since the host started"),
     ]
 };
@@ -139,10 +151,11 @@ impl Host {
                 Ok(vec![(None, value as f64)])
             }
             Metric::Network(direction) => {
-                let interfaces = proc.network()?.into_iter().map(|(interface, received, transmitted)| match direction {
-                    Direction::Receive => (Some(interface), received as f64),
-                    Direction::Transmit => (Some(interface), transmitted as f64),
-                });
+                let interfaces =
+                    proc.network()?.into_iter().map(|(interface, received, transmitted)| match direction {
+                        Direction::Receive => (Some(interface), received as f64),
+                        Direction::Transmit => (Some(interface), transmitted as f64),
+                    });
                 Ok(interfaces.collect())
             }
             Metric::Uptime => Ok(vec![(None, proc.uptime()?)]),
@@ -249,5 +262,51 @@ impl<'a> Condition<'a> {
     fn holds(&self, interface: Option<&str>) -> bool {
         let label = interface.filter(|_| self.label == "interface");
         (label == Some(self.value)) == self.is
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use opsorch::{Actor, ManualClock};
+
+    use super::*;
+
+    /// Says that the processors were busy and idle for so many ticks.
+    fn set(folder: &tempfile::TempDir, busy: u64, idle: u64) {
+        fs::write(folder.path().join("stat"), format!("cpu  {busy} 0 0 {idle} 0 0 0 0\n")).unwrap();
+    }
+
+    async fn usage(host: &Host) -> f64 {
+        let now = host.clock.now();
+        let cx = Context::new(Actor::service("test"));
+        let page = host.query(&cx, &MetricQuery::new("cpu.usage", now, now)).await.unwrap();
+        assert!(page.is_complete());
+        page.items[0].points[0].value()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_use_of_the_processors_is_measured_from_query_to_query_or_for_a_moment() {
+        let folder = tempfile::tempdir().unwrap();
+        let host = Host::over(folder.path(), Arc::new(ManualClock::default()));
+        set(&folder, 100, 100);
+        let meanwhile = async {
+            tokio::time::sleep(SAMPLE / 2).await;
+            set(&folder, 125, 175);
+        };
+        let (first, ()) = tokio::join!(usage(&host), meanwhile);
+        assert_eq!(first, 25.0);
+
+        set(&folder, 225, 175);
+        let before = Instant::now();
+        assert_eq!(usage(&host).await, 100.0, "since the query before");
+        assert_eq!(before.elapsed(), Duration::ZERO);
+
+        tokio::time::advance(SAMPLE_LASTS).await;
+        set(&folder, 1000, 1000);
+        let before = Instant::now();
+        assert_eq!(usage(&host).await, 0.0, "what was long ago is not now");
+        assert!(before.elapsed() >= SAMPLE);
     }
 }

@@ -132,8 +132,9 @@ impl Store {
 
     /// Writes the document beside the file and puts it in its place. If this fails, the file is as it was.
     fn replace_file(&self, document: &Document) -> Result<()> {
-        let text = serde_json::to_vec(document)
-            .map_err(|error| Error::unexpected("the change cannot be written as JSON").with_source(error).not_applied())?;
+        let text = serde_json::to_vec(document).map_err(|error| {
+            Error::unexpected("the change cannot be written as JSON").with_source(error).not_applied()
+        })?;
         if u64::try_from(text.len()).is_ok_and(|length| length > LARGEST_FILE) {
             let message = format!("the change would make the file larger than {LARGEST_FILE} bytes");
             return Err(Error::conflict(message).with_context("file", self.folder.join("local.json").display()));

@@ -124,7 +124,7 @@ pub(super) fn page_of<T: Clone, K: Ord>(
     let kept = rows.iter().enumerate().filter(|(_, row)| keep(row));
     let mut found: Vec<_> = kept
         .map(|(index, row)| (order(row, index), index, row))
-        .filter(|(key, ..)| after.as_ref().is_none_or(|after| key >= after))
+        .filter(|(key, ..)| after.as_ref().is_none_or(|after| key > after))
         .collect();
     found.sort_by(|(one, ..), (other, ..)| one.cmp(other));
     let limit = wanted.limit as usize;

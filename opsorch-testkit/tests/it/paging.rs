@@ -62,6 +62,7 @@ proptest! {
             let page = runtime.block_on(IncidentReader::query(&memory, &cx(), &query)).unwrap();
             prop_assert!(page.items.len() <= limit as usize);
             found.extend(page.items.into_iter().map(|incident| incident.id.to_string()));
+            prop_assert!(found.len() <= expected.len(), "an item comes twice");
             for _ in 0..new {
                 opened += 1;
                 let incident = Incident::new(format!("new-{opened}"), "x", STATUSES[0], SEVERITIES[0]);

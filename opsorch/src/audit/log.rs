@@ -78,6 +78,12 @@ impl LogWriter {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = (tree.size(), tree.root());
     }
 
+    /// Whether two writers sign with the same key, so that their entries may share a head.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn has_key_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.key, &other.key) || self.key.verifier() == other.key.verifier()
+    }
+
     /// Refuses a tree that is not what this log signed last.
     fn confirm(&self, tree: &Frontier, head: Option<&str>) -> Result<()> {
         let changed = |what: &str| {

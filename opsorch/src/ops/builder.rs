@@ -14,10 +14,11 @@ use crate::gate::{
     Running,
 };
 use crate::layer::{Layer, RetryLayer, TimeoutLayer, TraceLayer};
+use crate::registry::Configured;
 use crate::secret::SecretSource;
 use crate::store::{MemoryStore, Store};
 use crate::transport::Transport;
-use crate::{BuildEnv, Clock, Config, Error, Provider, Registry, Result, SystemClock};
+use crate::{BuildEnv, Clock, Config, Error, Provider, ProviderConfig, Registry, Result, SystemClock};
 
 /// The origin of a log whose keys nobody chose.
 const LOG_NAME: &str = "opsorch.local/audit";
@@ -31,6 +32,7 @@ const LOG_NAME: &str = "opsorch.local/audit";
 pub struct Builder {
     registry: Registry,
     config: Config,
+    configured: Vec<(ProviderName, Box<dyn Configured>)>,
     providers: Vec<Provider>,
     routes: BTreeMap<Capability, Vec<ProviderName>>,
     layers: Option<Vec<Arc<dyn Layer>>>,
@@ -60,7 +62,13 @@ impl Builder {
         self
     }
 
-    /// Adds a provider; the last of a name stays.
+    /// Adds a provider by the configuration of its kind, as if it stood in [`config`](Self::config).
+    pub fn configure(mut self, name: impl Into<ProviderName>, config: impl ProviderConfig) -> Self {
+        self.configured.push((name.into(), Box::new(config)));
+        self
+    }
+
+    /// Adds a provider that is already built; the last of a name stays.
     pub fn provider(mut self, provider: Provider) -> Self {
         self.providers.push(provider);
         self
@@ -167,7 +175,11 @@ impl Builder {
         }
         let (config, registry) = (self.config, self.registry);
         let mut providers = BTreeMap::new();
-        for provider in config.build_providers(&registry, &env).await?.into_iter().chain(self.providers) {
+        let mut built = config.build_providers(&registry, &env).await?;
+        for (name, configured) in self.configured {
+            built.push(configured.build_as(&name, &env).await?);
+        }
+        for provider in built.into_iter().chain(self.providers) {
             providers.insert(provider.name().clone(), Arc::new(provider));
         }
         let store: Arc<dyn Store> = self.store.unwrap_or_else(|| match config.store() {

@@ -7,6 +7,8 @@ mod audit;
 mod chain;
 mod config;
 mod digest;
+mod doors;
+mod fan_out;
 mod gate;
 mod rules;
 mod properties;

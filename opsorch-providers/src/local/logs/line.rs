@@ -88,8 +88,10 @@ pub(super) fn severity_in(message: &str) -> Option<&str> {
         let (word, after) = rest.split_at(end);
         // The word may go on beyond what was looked at.
         let next = after.chars().next().or_else(|| message.get(near.len()..)?.chars().next()).unwrap_or(' ');
-        let alone = matches!(before, ' ' | '\t' | '[' | '(' | '|') && matches!(next, ' ' | '\t' | ']' | ')' | '|' | ':' | ',');
-        let known = WORDS.contains(&word) || (before == '[' && next == ']' && WORDS.contains(&&*word.to_ascii_uppercase()));
+        let alone =
+            matches!(before, ' ' | '\t' | '[' | '(' | '|') && matches!(next, ' ' | '\t' | ']' | ')' | '|' | ':' | ',');
+        let known =
+            WORDS.contains(&word) || (before == '[' && next == ']' && WORDS.contains(&&*word.to_ascii_uppercase()));
         if alone && known {
             return Some(word);
         }
@@ -165,7 +167,8 @@ mod tests {
 
     #[test]
     fn a_json_line_gives_its_parts_and_keeps_the_rest_as_fields() {
-        let entry = entry(r#"{"ts":"2026-01-02T03:04:05Z","msg":"paid","level":"WARN","service":"shop","order":{"id":7}}"#);
+        let entry =
+            entry(r#"{"ts":"2026-01-02T03:04:05Z","msg":"paid","level":"WARN","service":"shop","order":{"id":7}}"#);
         assert_eq!(entry.timestamp.to_rfc3339(), "2026-01-02T03:04:05+00:00");
         assert_eq!(entry.message, "paid");
         assert_eq!(severity(&entry), ("warning", "WARN"));

@@ -221,7 +221,8 @@ mod tests {
 
     #[test]
     fn a_stack_trace_belongs_to_the_line_above_it() {
-        let records = all(b"2026-01-01 00:00:00 one\n2026-01-01 00:00:01 two\n  at a\n\n  at b\n2026-01-01 00:00:02 three\n");
+        let records =
+            all(b"2026-01-01 00:00:00 one\n2026-01-01 00:00:01 two\n  at a\n\n  at b\n2026-01-01 00:00:02 three\n");
         assert_eq!(messages(&records), ["three", "two\n  at a\n\n  at b", "one"]);
         assert_eq!(records[1].text, "2026-01-01 00:00:01 two\n  at a\n\n  at b");
     }

@@ -17,11 +17,23 @@ use super::records::{Record, Records};
 /// How many bytes are read at a time.
 const BLOCK: usize = 64 << 10;
 
-/// How many bytes of entries a page looks through before it ends, however few it found; its cursor goes on.
-const BYTES_OF_SEARCH: u64 = 256 << 20;
+/// Where a page ends; its cursor goes on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// How many entries it has at most.
+    pub(super) entries: usize,
+    /// How many bytes its entries have at most, but for the last one.
+    pub(super) bytes: u64,
+    /// How many bytes of entries that are not wanted are passed over, but for the last one.
+    pub(super) search: u64,
+}
 
-/// How many bytes of entries a page has at most, but for its last entry; its cursor goes on.
-const BYTES_OF_PAGE: u64 = 16 << 20;
+impl Limits {
+    /// A page of so many entries, unless they are very many.
+    pub(super) fn of(entries: usize) -> Self {
+        Self { entries: entries.min(10_000), bytes: 16 << 20, search: 256 << 20 }
+    }
+}
 
 /// What a search is given.
 #[derive(Debug)]
@@ -29,7 +41,7 @@ pub(super) struct Search {
     pub(super) provider: ProviderName,
     pub(super) patterns: Arc<[String]>,
     pub(super) filter: Filter,
-    pub(super) limit: usize,
+    pub(super) limits: Limits,
     pub(super) from: Option<Positions>,
     pub(super) now: Time,
     pub(super) cancelled: Arc<AtomicBool>,
@@ -43,8 +55,7 @@ impl Search {
             page: Page::new(Vec::new()),
             notes: Vec::new(),
             streams: Vec::new(),
-            to_search: BYTES_OF_SEARCH,
-            room: BYTES_OF_PAGE,
+            left: self.limits,
         };
         merge.open();
         merge.fill();
@@ -60,8 +71,8 @@ struct Merge<'a> {
     notes: Vec<String>,
     /// The files that are not read to the end.
     streams: Vec<Stream>,
-    to_search: u64,
-    room: u64,
+    /// What is left of the limits.
+    left: Limits,
 }
 
 /// A file on its way to its beginning.
@@ -85,7 +96,8 @@ impl Merge<'_> {
             self.fail(&path, &error);
         }
         let Some(Positions(positions)) = &self.search.from else {
-            self.streams.extend(found.files.into_iter().map(|file| Stream::new(file.clone(), file.length, self.search.now)));
+            self.streams
+                .extend(found.files.into_iter().map(|file| Stream::new(file.clone(), file.length, self.search.now)));
             return;
         };
         for position in positions {
@@ -106,15 +118,16 @@ impl Merge<'_> {
         for stream in std::mem::take(&mut self.streams) {
             self.advance(stream);
         }
-        while self.page.items.len() < self.search.limit && self.room > 0 && self.to_search > 0 {
+        while self.left.entries > 0 && self.left.bytes > 0 && self.left.search > 0 {
             let streams = self.streams.iter().enumerate();
             let newest = streams.max_by(|(_, one), (_, other)| one.order().cmp(&other.order()));
             let Some((index, _)) = newest else { return };
             let mut stream = self.streams.swap_remove(index);
             if let Some(record) = stream.head.take() {
                 stream.seen = record.start;
-                self.room = self.room.saturating_sub(record.end - record.start);
-                self.page.items.push(labelled(record.entry, &stream.file.path));
+                self.left.entries -= 1;
+                self.left.bytes = self.left.bytes.saturating_sub(record.end - record.start);
+                self.page.items.push(record.entry);
             }
             self.advance(stream);
         }
@@ -122,7 +135,7 @@ impl Merge<'_> {
 
     /// Reads a file on to its next head, and keeps it unless there is nothing more in it that is wanted.
     fn advance(&mut self, mut stream: Stream) {
-        match stream.advance(&self.search.filter, &mut self.to_search) {
+        match stream.advance(&self.search.filter, &mut self.left.search) {
             Ok(true) => self.streams.push(stream),
             Ok(false) => {}
             Err(error) => self.fail(&stream.file.path, &error),
@@ -169,26 +182,109 @@ impl Stream {
         (self.head.as_ref().map(|head| head.entry.timestamp), Reverse(&self.file.path))
     }
 
-    /// Reads on until there is a head; `false` if there is nothing more that is wanted. Where the search has looked
-    /// through enough, it stays where it is.
+    /// Reads on until there is a head; `false` if there is nothing more that is wanted. Where the page has passed over
+    /// enough, it stays where it is.
     fn advance(&mut self, filter: &Filter, to_search: &mut u64) -> io::Result<bool> {
-        // Only whole entries are counted: otherwise a page could end where it began.
         while self.head.is_none() && *to_search > 0 {
-            let Some(record) = self.records.next_record()? else { return Ok(false) };
-            *to_search = to_search.saturating_sub(record.end - record.start);
+            let Some(mut record) = self.records.next_record()? else { return Ok(false) };
             if filter.ends_at(record.entry.timestamp) {
                 return Ok(false);
             }
-            match filter.matches(&record) {
-                true => self.head = Some(record),
-                false => self.seen = record.start,
+            record.entry.labels.insert("file".into(), self.file.path.to_string_lossy().into_owned());
+            if filter.matches(&record) {
+                self.head = Some(record);
+            } else {
+                // Only what will not be read again is counted: otherwise a page could end where it began.
+                self.seen = record.start;
+                *to_search = to_search.saturating_sub(record.end - record.start);
             }
         }
         Ok(true)
     }
 }
 
-fn labelled(mut entry: LogEntry, path: &Path) -> LogEntry {
-    entry.labels.insert("file".into(), path.to_string_lossy().into_owned());
-    entry
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::atomic::Ordering;
+
+    use opsorch::LogQuery;
+
+    use super::*;
+
+    fn time(text: &str) -> Time {
+        text.parse().unwrap()
+    }
+
+    fn search(folder: &Path, limits: Limits) -> Search {
+        let everything = LogQuery::new(Time::UNIX_EPOCH, time("2100-01-01T00:00:00Z")).search("wanted");
+        Search {
+            provider: "here".into(),
+            patterns: Arc::new([folder.join("*.log").to_string_lossy().into_owned()]),
+            filter: Filter::new(&everything).unwrap(),
+            limits,
+            from: None,
+            now: time("2026-01-01T00:00:00Z"),
+            cancelled: Arc::default(),
+        }
+    }
+
+    /// Two files with entries of several lines, of which every third is wanted.
+    fn files() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for file in 0..2 {
+            let line = |second| {
+                let word = if second % 3 == file { "wanted" } else { "other" };
+                format!("2025-12-01 00:00:{second:02} {word} {file}\n  more\n")
+            };
+            fs::write(folder.path().join(format!("{file}.log")), (0..30).map(line).collect::<String>()).unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn however_early_pages_end_nothing_is_lost_or_repeated() {
+        let folder = files();
+        let all = search(folder.path(), Limits::of(1000)).run();
+        assert!(all.is_complete() && all.items.len() == 20);
+        for (bytes, searched) in [(1, 1 << 20), (100, 1 << 20), (1 << 20, 1), (1 << 20, 200), (1, 1)] {
+            let mut search = search(folder.path(), Limits { entries: 1000, bytes, search: searched });
+            let mut found = Vec::new();
+            loop {
+                let page = search.run();
+                assert!(page.truncated.is_none() && page.failures.is_empty());
+                found.extend(page.items);
+                let Some(next) = page.next else { break };
+                let next = Positions::parse(&next).unwrap();
+                assert_ne!(search.from.replace(next.clone()), Some(next), "every page comes further");
+            }
+            assert_eq!(found, all.items, "{bytes} {searched}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_listed() {
+        let folder = files();
+        let search = search(folder.path(), Limits::of(10));
+        let mut merge = Merge {
+            search: &search,
+            page: Page::new(Vec::new()),
+            notes: Vec::new(),
+            streams: Vec::new(),
+            left: search.limits,
+        };
+        merge.fail(Path::new("/logs/a.log"), &io::ErrorKind::PermissionDenied.into());
+        let page = merge.finish();
+        assert_eq!((page.failures[0].code.as_str(), page.failures[0].retryable), ("forbidden", false));
+        assert_eq!(page.failures[0].source, "here: /logs/a.log");
+        assert!(page.truncated.is_none());
+    }
+
+    #[test]
+    fn a_search_that_nobody_waits_for_ends() {
+        let folder = files();
+        let search = search(folder.path(), Limits::of(10));
+        search.cancelled.store(true, Ordering::Relaxed);
+        assert!(search.run().items.is_empty());
+    }
 }

@@ -26,8 +26,7 @@ pub(super) fn leading(text: &str) -> Option<(Time, &str)> {
 /// Reads `Mmm dd HH:MM:SS`, as RFC 3164 has it, at the beginning of a text, and returns what follows. The year is the
 /// last one in which this is not in the future.
 pub(super) fn leading_without_year(text: &str, now: Time) -> Option<(Time, &str)> {
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (month, rest) = text.split_at_checked(3)?;
     let month = u32::try_from(MONTHS.iter().position(|name| *name == month)? + 1).ok()?;
     let (day, rest) = rest.strip_prefix(' ')?.split_at_checked(2)?;

@@ -25,7 +25,12 @@ impl IncidentReader for Tracker {
         };
         let document = self.store.document();
         let cursor = query.cursor.as_ref();
-        document.incidents.page(query.page_size(), cursor, |record| matches(&record.incident), |record| &record.incident)
+        document.incidents.page(
+            query.page_size(),
+            cursor,
+            |record| matches(&record.incident),
+            |record| &record.incident,
+        )
     }
 
     async fn get(&self, _cx: &Context, id: &IncidentId) -> Result<Incident> {
@@ -80,7 +85,8 @@ fn any<T>(wanted: &[T], is: impl FnMut(&T) -> bool) -> bool {
 }
 
 fn is_within(at: Option<Time>, since: Option<Time>, until: Option<Time>) -> bool {
-    since.is_none_or(|since| at.is_some_and(|at| since <= at)) && until.is_none_or(|until| at.is_some_and(|at| at < until))
+    since.is_none_or(|since| at.is_some_and(|at| since <= at))
+        && until.is_none_or(|until| at.is_some_and(|at| at < until))
 }
 
 // A known word stands for all words of its level; an unknown one for itself.

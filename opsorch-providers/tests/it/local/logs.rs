@@ -126,14 +126,25 @@ async fn what_cannot_be_honoured_is_refused() {
     assert_invalid(reader.query(always().limit(0)).await, "limit");
     let backwards = LogQuery::new(time("2026-01-01T00:00:01Z"), time("2026-01-01T00:00:00Z"));
     assert_invalid(reader.query(backwards).await, "end");
-    for cursor in ["", "1", "2,1-1-1-1", "1,1-1-1", "1,1-1-1-1-1", "1,../../etc/passwd", "1,1-1-1-x", "1,", "1,1-1-1-11111111111111111"] {
+    for cursor in [
+        "",
+        "1",
+        "2,1-1-1-1",
+        "1,1-1-1",
+        "1,1-1-1-1-1",
+        "1,../../etc/passwd",
+        "1,1-1-1-x",
+        "1,",
+        "1,1-1-1-11111111111111111",
+    ] {
         assert_invalid(reader.query(always().after(Cursor::new(cursor))).await, "cursor");
     }
 }
 
 #[tokio::test]
 async fn a_few_lines_out_of_order_at_the_start_of_the_span_are_found() {
-    let logs = Logs::new(&[("a.log", "2025-12-01 00:00:10 in\n2025-12-01 00:00:09 before\n2025-12-01 00:00:11 in\n")]).await;
+    let logs =
+        Logs::new(&[("a.log", "2025-12-01 00:00:10 in\n2025-12-01 00:00:09 before\n2025-12-01 00:00:11 in\n")]).await;
     let query = LogQuery::new(time("2025-12-01T00:00:10Z"), time("2025-12-01T00:01:00Z"));
     assert_eq!(logs.find(query).await, ["in", "in"]);
 }
@@ -186,7 +197,8 @@ async fn a_file_that_was_truncated_replaced_or_removed_between_pages_is_noticed(
 
 #[tokio::test]
 async fn links_folders_and_compressed_files_are_left_out() {
-    let logs = Logs::new(&[("a.log", &numbered(0..1)), ("b.log.gz", &numbered(1..2)), ("secret", &numbered(2..3))]).await;
+    let logs =
+        Logs::new(&[("a.log", &numbered(0..1)), ("b.log.gz", &numbered(1..2)), ("secret", &numbered(2..3))]).await;
     fs::create_dir(logs.path().join("c.log")).unwrap();
     #[cfg(unix)]
     std::os::unix::fs::symlink(logs.path().join("secret"), logs.path().join("d.log")).unwrap();

@@ -81,8 +81,9 @@ async fn labels_are_compared_and_pages_resume() {
     assert_eq!(paged, all);
 
     for name in &all {
-        let only = metrics.query(query().filter("interface", MetricOperatorLevel::Equals, name.as_str())).await.unwrap();
-        assert_eq!(only.items.iter().map(label).collect::<Vec<_>>(), [name.clone()]);
+        let only =
+            metrics.query(query().filter("interface", MetricOperatorLevel::Equals, name.as_str())).await.unwrap();
+        assert!(only.items.iter().map(label).eq([name.as_str()]), "{name}");
         let others = metrics.query(query().filter("interface", "!=", name.as_str())).await.unwrap();
         assert_eq!(others.items.len(), all.len() - 1);
     }
