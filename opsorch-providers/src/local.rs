@@ -117,7 +117,6 @@ impl ProviderConfig for LocalConfig {
             .with_ticket_reader(tracker.clone())
             .with_ticket_writer(tracker.clone())
             .with_ticket_commenter(tracker)
-            .acts_on_service()
             .idempotent_by_key(IDEMPOTENT);
         if !logs.is_empty() {
             provider = provider.with_log_reader(Arc::new(LogFiles::new(name.clone(), logs, env.clock())));

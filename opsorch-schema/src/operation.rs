@@ -221,19 +221,22 @@ macro_rules! define_operation {
             }
 
             /// The type of its input, as it is written in Rust.
-            pub fn input_type(self) -> &'static str {
-                match self {
+            pub fn input_type(self) -> String {
+                let type_name = match self {
                     $(Self::$read => stringify!($read_input),)+
                     $(Self::$write => stringify!($write_input),)+
-                }
+                };
+                // The compiler puts spaces between tokens.
+                type_name.replace(' ', "")
             }
 
             /// The type of its output, as it is written in Rust.
-            pub fn output_type(self) -> &'static str {
-                match self {
+            pub fn output_type(self) -> String {
+                let type_name = match self {
                     $(Self::$read => stringify!($read_output),)+
                     $(Self::$write => stringify!($write_output),)+
-                }
+                };
+                type_name.replace(' ', "")
             }
 
             /// The JSON Schema of its input; shared types go to the generator's definitions.
@@ -391,6 +394,12 @@ mod tests {
             assert!(operation.name().starts_with(operation.capability().name()), "{operation}");
             assert_eq!(operation.name().parse(), Ok(*operation));
         }
+    }
+
+    #[test]
+    fn types_are_written_as_in_rust() {
+        assert_eq!(Operation::TicketQuery.output_type(), "Page<Ticket>");
+        assert_eq!(Operation::TicketCreate.input_type(), "CreateTicket");
     }
 
     #[test]

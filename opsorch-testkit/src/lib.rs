@@ -37,6 +37,7 @@
 mod approver;
 mod fault;
 mod memory;
+pub mod store;
 
 pub use approver::ScriptedApprover;
 pub use fault::{Fault, Faults, Recorded};

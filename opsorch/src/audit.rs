@@ -58,14 +58,17 @@
 //! * Not when it was written. The time in an entry is that of the clock of the process; an anchor of known date bounds it.
 //! * Of an excerpt, not what it leaves out.
 
+mod anchor;
 mod bundle;
 mod checkpoint;
+mod export;
 mod log;
 mod note;
 mod proof;
 mod tree;
 mod verify;
 
+pub use anchor::{Anchor, FileAnchor};
 pub use bundle::{Bundle, BundleEntry, ConsistencyProof, InclusionProof};
 pub use checkpoint::Checkpoint;
 pub use log::{AuditLog, Batch, LogWriter};
@@ -75,3 +78,5 @@ pub use proof::{
 };
 pub use tree::{Frontier, Hash, MemoryNodes, Node, Nodes, leaf_hash};
 pub use verify::{Finding, Report, verify};
+
+pub(crate) use anchor::Anchors;

@@ -40,6 +40,7 @@ mod notify;
 mod outcome;
 mod people;
 mod policy;
+mod recover;
 mod redeem;
 mod rules;
 mod run;

@@ -36,7 +36,7 @@ pub use retry::RetryLayer;
 pub use timeout::TimeoutLayer;
 pub use trace::TraceLayer;
 
-use crate::{Context, Result};
+use crate::{Context, Provider, Result};
 
 /// Behaviour around every call.
 #[async_trait]
@@ -49,7 +49,7 @@ pub trait Layer: fmt::Debug + Send + Sync + 'static {
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
     input: Input<'a>,
-    provider: &'a ProviderName,
+    provider: &'a Provider,
     cx: &'a Context,
 }
 
@@ -60,11 +60,11 @@ enum Input<'a> {
 }
 
 impl<'a> Call<'a> {
-    pub(crate) fn read(query: &'a Query, provider: &'a ProviderName, cx: &'a Context) -> Self {
+    pub(crate) fn read(query: &'a Query, provider: &'a Provider, cx: &'a Context) -> Self {
         Self { input: Input::Query(query), provider, cx }
     }
 
-    pub(crate) fn change(action: &'a Action, provider: &'a ProviderName, cx: &'a Context) -> Self {
+    pub(crate) fn change(action: &'a Action, provider: &'a Provider, cx: &'a Context) -> Self {
         Self { input: Input::Action(action), provider, cx }
     }
 
@@ -102,7 +102,13 @@ impl<'a> Call<'a> {
 
     /// The provider that is called.
     pub fn provider(&self) -> &'a ProviderName {
-        self.provider
+        self.provider.name()
+    }
+
+    /// Whether running it again is harmless although it may have taken effect: it is a read, or a change whose vendor
+    /// recognises the idempotency key.
+    pub fn is_repeatable(&self) -> bool {
+        self.effect() == Effect::Read || self.provider.honours_key(self.operation())
     }
 
     /// Who calls, for how long, as part of what.

@@ -9,7 +9,7 @@ mod read;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use opsorch_schema::{Action, Capability, Entry, Operation, ProviderName, Query, Response};
+use opsorch_schema::{Action, Actor, Capability, Entry, GrantId, Operation, ProviderName, Query, Response};
 
 pub use approvals::Approvals;
 pub use builder::Builder;
@@ -48,6 +48,7 @@ use crate::{Context, Error, Provider, Result};
 #[derive(Clone, Debug)]
 pub struct OpsOrch {
     core: Arc<Core>,
+    recovered: Arc<[Entry]>,
 }
 
 #[derive(Debug)]
@@ -161,13 +162,50 @@ impl OpsOrch {
         self.core.providers.values().map(|provider| &**provider)
     }
 
-    /// Marks changes whose process ended before it wrote an outcome as `unknown` in the audit log, and returns those
-    /// entries. It is done when a control plane is built; a long-lived one that shares its store calls it now and then.
+    /// Marks changes whose process ended before it wrote an outcome as `unknown` in the audit log, asks the vendors that
+    /// [can tell](crate::capability::Reconciler) what became of them, and returns the entries it wrote.
+    ///
+    /// It is done once when a control plane is built; a long-lived one that shares its store does it now and then.
     ///
     /// # Errors
-    /// Those of the store.
+    /// Those of the store. A vendor that cannot be asked leaves the outcome unknown.
     pub async fn recover(&self) -> Result<Vec<Entry>> {
-        self.core.gate.recover().await
+        let unknown = self.core.gate.recover().await?;
+        let mut written = unknown.clone();
+        let cx = Context::new(Actor::service("recovery"));
+        for entry in unknown {
+            let provider = entry.provider.as_ref().and_then(|name| self.core.providers.get(name));
+            let vendor = provider.and_then(|provider| provider.reconciler());
+            let (Some(vendor), Some(grant)) = (vendor, entry.grant) else { continue };
+            match self.core.gate.reconcile(&cx, &grant, vendor).await {
+                Ok(addendum) => written.extend(addendum),
+                Err(error) => tracing::warn!(%grant, %error, "a vendor could not say what became of a change"),
+            }
+        }
+        Ok(written)
+    }
+
+    /// What was found when this control plane was built: the entries that [`recover`](Self::recover) wrote then.
+    pub fn recovered(&self) -> &[Entry] {
+        &self.recovered
+    }
+
+    /// Asks the vendor what became of a change whose outcome is unknown, and writes an addendum to the audit log if it
+    /// knows. `None` if the outcome is known already, or nobody can tell.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound) for an unknown grant, [`Denied`](crate::ErrorKind::Denied) by access,
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) if the provider cannot look it up, and those of the provider and the store.
+    pub async fn reconcile(&self, cx: &Context, grant: &GrantId) -> Result<Option<Entry>> {
+        let gate = &self.core.gate;
+        let (operation, name) = gate.permitted(cx, grant).await?;
+        let provider = self.named(&name)?;
+        let vendor = provider.reconciler().ok_or_else(|| {
+            let message =
+                format!("provider `{name}` cannot look up what became of a change; look for it there yourself");
+            Error::unsupported(message).with_context("operation", operation)
+        })?;
+        gate.reconcile(cx, grant, vendor).await
     }
 
     /// Waits until every change that is being made has its outcome, and every hook and sink was told. Changes that are

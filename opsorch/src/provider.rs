@@ -98,6 +98,7 @@ pub struct Provider {
     scope: Scope,
     acts_on_service: bool,
     idempotent_by_key: OperationSet,
+    reconciler: Option<Arc<dyn Reconciler>>,
     slots: Slots,
 }
 
@@ -112,6 +113,7 @@ impl Provider {
             scope: Scope::new(),
             acts_on_service: false,
             idempotent_by_key: OperationSet::new(),
+            reconciler: None,
             slots: Slots::default(),
         }
     }
@@ -150,6 +152,12 @@ impl Provider {
         self
     }
 
+    /// Offers to look up what became of a change whose outcome is unknown.
+    pub fn with_reconciler(mut self, reconciler: Arc<dyn Reconciler>) -> Self {
+        self.reconciler = Some(reconciler);
+        self
+    }
+
     /// Drops everything that changes something.
     pub fn read_only(mut self) -> Self {
         self.slots.retain(|operation| operation.effect() == Effect::Read);
@@ -183,6 +191,10 @@ impl Provider {
             };
         }
         opsorch_schema::Target::new(self.name.clone(), self.kind.clone(), self.fingerprint.clone(), scope)
+    }
+
+    pub(crate) fn reconciler(&self) -> Option<&dyn Reconciler> {
+        self.reconciler.as_deref()
     }
 
     pub(crate) fn honours_key(&self, operation: Operation) -> bool {

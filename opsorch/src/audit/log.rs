@@ -1,30 +1,24 @@
-//! The log over its store: writing with signatures, reading, proving, exporting.
+//! The log over its store: writing with signatures, and reading.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use opsorch_schema::Entry;
 
-use super::{
-    Bundle, BundleEntry, Checkpoint, ConsistencyProof, Frontier, Hash, InclusionProof, Node, SigningKey, VerifierKey,
-    consistency_nodes, consistency_proof, inclusion_nodes, inclusion_proof, leaf_hash,
-};
+use super::{Checkpoint, Frontier, Hash, Node, SigningKey, VerifierKey, leaf_hash};
 use crate::store::{Store, StoredEntry};
 use crate::{Error, Result};
 
-/// How many checkpoints a bundle carries: enough to narrow an alteration down, few enough to be checked in passing.
-const BUNDLE_CHECKPOINTS: u32 = 256;
-
-/// How many entries are read from the store at a time.
-const BLOCK: u32 = 1000;
-
 /// Turns entries into leaves and signs the new head. A [`Store`] calls it within its transactions.
 ///
-/// It signs only what continues a head that it signed before: a tree that somebody changed in the store does not get a
-/// signature.
+/// It signs only what continues a head that it, or a former key of the same log, signed before: a tree that somebody
+/// changed in the store does not get a signature.
 #[derive(Clone, Debug)]
 pub struct LogWriter {
     key: Arc<SigningKey>,
+    /// Those that a stored head may be signed with: the present key, and the former.
+    known: Vec<VerifierKey>,
     /// The head that this process signed last: size and root.
     last: Arc<Mutex<(u64, Hash)>>,
 }
@@ -46,15 +40,21 @@ pub struct Batch {
 impl LogWriter {
     /// A writer that signs with this key. The log's origin is the name of the key.
     pub fn new(key: Arc<SigningKey>) -> Self {
-        Self { key, last: Arc::new(Mutex::new((0, Hash::EMPTY_ROOT))) }
+        Self { known: vec![key.verifier()], key, last: Arc::new(Mutex::new((0, Hash::EMPTY_ROOT))) }
+    }
+
+    /// Goes on where these keys signed before, which have been rotated since.
+    pub fn former_keys(mut self, keys: impl IntoIterator<Item = VerifierKey>) -> Self {
+        self.known.extend(keys);
+        self
     }
 
     /// Appends entries to the tree that `head` is the newest signed head of; `None` if there is none yet. On an error the
     /// tree is as it was.
     ///
     /// # Errors
-    /// [`Unexpected`](crate::ErrorKind::Unexpected) if the tree does not continue a head that this key signed, or an entry
-    /// cannot be written as JSON.
+    /// [`Unexpected`](crate::ErrorKind::Unexpected) if the tree is not that of a head that this key or a former one signed,
+    /// or an entry cannot be written as JSON.
     pub fn append(&self, tree: &mut Frontier, head: Option<&str>, mut entries: Vec<Entry>) -> Result<Batch> {
         self.confirm(tree, head)?;
         let mut grown = tree.clone();
@@ -75,7 +75,11 @@ impl LogWriter {
 
     /// Notes that a batch was committed, so that the next one need not check a signature again.
     pub fn committed(&self, tree: &Frontier) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = (tree.size(), tree.root());
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        // Of two calls that overlap the later may come first; going back would allow a cut in between.
+        if tree.size() > last.0 {
+            *last = (tree.size(), tree.root());
+        }
     }
 
     /// Whether two writers sign with the same key, so that their entries may share a head.
@@ -95,11 +99,11 @@ impl LogWriter {
         if (tree.size(), tree.root()) == last {
             return Ok(());
         }
-        if tree.size() < last.0 {
-            return Err(changed("its end was cut"));
+        if tree.size() <= last.0 {
+            return Err(changed("its end was cut or rewritten"));
         }
         let head = head.ok_or_else(|| changed("there are entries, and no signed head"))?;
-        let head = Checkpoint::open(head, &[self.key.verifier()])
+        let head = Checkpoint::open(head, &self.known)
             .map_err(|error| changed("the signature of its head is not ours").with_source(error))?;
         if head.origin() != self.key.name() {
             return Err(changed("its head is another log's"));
@@ -132,14 +136,16 @@ pub struct AuditLog {
     store: Arc<dyn Store>,
     origin: String,
     keys: Vec<VerifierKey>,
+    anchor_failures: Arc<AtomicU64>,
 }
 
 impl AuditLog {
-    pub(crate) fn new(store: Arc<dyn Store>, key: &SigningKey) -> Self {
-        Self { store, origin: key.name().to_owned(), keys: vec![key.verifier()] }
+    pub(crate) fn new(store: Arc<dyn Store>, origin: &str, keys: Vec<VerifierKey>) -> Self {
+        Self { store, origin: origin.to_owned(), keys, anchor_failures: Arc::default() }
     }
 
-    /// The public keys that check its signatures. Keep them, and checkpoints, where the log's writer has no access.
+    /// The public keys that check its signatures: the present one, then the former. Keep them, and checkpoints, where the
+    /// log's writer has no access.
     pub fn verifier_keys(&self) -> &[VerifierKey] {
         &self.keys
     }
@@ -162,50 +168,40 @@ impl AuditLog {
         self.store.checkpoint().await
     }
 
-    /// All of the log, with what [`verify`](super::verify()) needs.
-    ///
-    /// # Errors
-    /// Those of the store.
-    pub async fn bundle(&self) -> Result<Bundle> {
-        // The checkpoints first: entries that are committed meanwhile are then at most uncovered, never missing.
-        let checkpoints = self.store.checkpoints(BUNDLE_CHECKPOINTS).await?;
-        let size = match checkpoints.last() {
-            Some(newest) => Checkpoint::open(newest, &self.keys)?.size(),
-            None => 0,
-        };
-        let mut entries: Vec<BundleEntry> = Vec::new();
-        while (entries.len() as u64) < size {
-            let from = entries.len() as u64;
-            let limit = u32::try_from(size - from).unwrap_or(BLOCK).min(BLOCK);
-            let block = self.store.entries(from, limit).await?;
-            if block.is_empty() {
-                break; // Entries are missing from the store; the verification of the bundle says so.
-            }
-            entries.extend(block.into_iter().map(|stored| BundleEntry::new(stored.sequence, stored.leaf, stored.hash)));
+    /// How often an [`Anchor`](super::Anchor) failed to keep a checkpoint since this log was opened. Each is a warning in the
+    /// trace as well.
+    pub fn anchor_failures(&self) -> u64 {
+        self.anchor_failures.load(Ordering::Relaxed)
+    }
+
+    /// Counts a checkpoint that was not kept.
+    pub(super) fn anchor_failed(&self) {
+        self.anchor_failures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Which log it is.
+    pub(super) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// Where it is stored.
+    pub(super) fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    /// Opens a checkpoint of this log.
+    pub(super) fn open(&self, signed: &str) -> Result<Checkpoint> {
+        let checkpoint = Checkpoint::open(signed, &self.keys)?;
+        if checkpoint.origin() == self.origin {
+            return Ok(checkpoint);
         }
-        Ok(Bundle::new(&self.origin).checkpoints(checkpoints).entries(entries))
-    }
-
-    /// The proof that an entry is in the log of `size` entries.
-    ///
-    /// # Errors
-    /// [`Invalid`](crate::ErrorKind::Invalid) if there is no such entry, and those of the store.
-    pub async fn inclusion_proof(&self, sequence: u64, size: u64) -> Result<InclusionProof> {
-        let nodes = self.store.nodes(&inclusion_nodes(sequence, size)?).await?;
-        Ok(InclusionProof::new(size, inclusion_proof(sequence, size, &nodes)?))
-    }
-
-    /// The proof that the log of `old` entries is the beginning of the log of `new` entries.
-    ///
-    /// # Errors
-    /// [`Invalid`](crate::ErrorKind::Invalid) if `old` is larger than `new`, and those of the store.
-    pub async fn consistency_proof(&self, old: u64, new: u64) -> Result<ConsistencyProof> {
-        let nodes = self.store.nodes(&consistency_nodes(old, new)?).await?;
-        Ok(ConsistencyProof::new(old, new, consistency_proof(old, new, &nodes)?))
+        let message = format!("it is of the log {:?}, expected {:?}", checkpoint.origin(), self.origin);
+        Err(Error::invalid("checkpoint", message))
     }
 }
 
-fn read_entry(stored: &StoredEntry) -> Result<Entry> {
+/// Reads an entry from its stored bytes.
+pub(super) fn read_entry(stored: &StoredEntry) -> Result<Entry> {
     serde_json::from_str(&stored.leaf).map_err(|error| {
         Error::unexpected("an audit entry cannot be read; verify the log")
             .with_context("sequence", stored.sequence)

@@ -1,6 +1,8 @@
 //! What people do with a request: answer, withdraw, revoke. None of it executes anything.
 
-use opsorch_schema::{ActorKind, Answer, ApprovalRequest, Digest, Event, GrantId, GrantState, Verdict, visible};
+use opsorch_schema::{
+    ActorKind, Answer, ApprovalRequest, Digest, Event, GrantId, GrantState, Operation, ProviderName, Verdict, visible,
+};
 
 use super::grant::Grant;
 use super::notify::Notice;
@@ -39,6 +41,14 @@ impl Gate {
         let grant = self.load(id).await?;
         self.check_access(cx, grant.action.operation(), &grant.target).await?;
         self.waiting(&grant)
+    }
+
+    /// What a grant is for, and by which provider, for an actor who may use that operation.
+    pub(crate) async fn permitted(&self, cx: &Context, id: &GrantId) -> Result<(Operation, ProviderName)> {
+        let grant = self.load(id).await?;
+        let operation = grant.action.operation();
+        self.check_access(cx, operation, &grant.target).await?;
+        Ok((operation, grant.target.provider))
     }
 
     /// Records one person's answer.

@@ -45,6 +45,11 @@ impl StoredOutcome {
             .map_err(|error| Error::unexpected("the stored outcome of a change cannot be read").with_source(error))
     }
 
+    /// Whether nobody knows what became of the change.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.error.as_ref().is_some_and(|error| error.may_have_applied)
+    }
+
     pub(super) fn into_result(self) -> Result<Response> {
         match (self.response, self.error) {
             (Some(response), _) => Ok(response),

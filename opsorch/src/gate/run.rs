@@ -220,7 +220,7 @@ impl Gate {
     async fn call(&self, cx: &Context, path: &Path, grant: &Grant) -> (OutcomeStatus, Result<Response>) {
         let permit = grant.permit();
         let terminal = ChangeTerminal::new(&path.provider, cx, &grant.action, &permit);
-        let call = Call::change(&grant.action, path.provider.name(), cx);
+        let call = Call::change(&grant.action, &path.provider, cx);
         let layered = {
             let next = Next::new(&path.layers, call, &terminal);
             let mut layered = std::pin::pin!(AssertUnwindSafe(next.run()).catch_unwind());
@@ -285,26 +285,6 @@ impl Gate {
                 Err(Error::conflict(message).maybe_applied().with_context("grant", id))
             }
         }
-    }
-
-    /// Marks the intents of processes that no longer vouch for them as unknown. Returns the entries.
-    pub(crate) async fn recover(&self) -> Result<Vec<Entry>> {
-        let now = self.clock.now();
-        let mut written = Vec::new();
-        for open in self.store.lapsed(now).await? {
-            let mut entry = open.entry.clone();
-            entry.time = now;
-            entry.event = Event::Outcome;
-            entry.outcome = Some(Outcome::new(OutcomeStatus::Unknown, 0).error("lease_lapsed"));
-            let lost = Error::unexpected("the process that made the change ended before it wrote the outcome");
-            let result = StoredOutcome::new(&Err(lost.with_context("instance", &open.instance))).to_json();
-            let step = FinishChange { grant: open.grant, result, if_lapsed: Some(now), entry };
-            if let Finished::Written(entry) = self.store.finish_change(&self.log, step).await? {
-                self.notify.committed(entry.clone());
-                written.push(entry);
-            }
-        }
-        Ok(written)
     }
 
     /// Loads a grant that must exist.
@@ -375,7 +355,7 @@ impl Gate {
         Some(KeyUse::new(key, owner, grant.digest.clone(), grant.id.clone(), self.clock.now() + self.settings.key_ttl))
     }
 
-    fn lease_until(&self) -> Time {
+    pub(super) fn lease_until(&self) -> Time {
         self.clock.now() + self.settings.lease
     }
 }

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use opsorch_schema::{Effect, Response};
+use opsorch_schema::Response;
 
 use super::{Call, Layer, Next};
 use crate::{Error, ErrorKind, Result};
 
 /// Tries again after an error that may pass: rate limits, unavailability, timeouts.
 ///
-/// * A change is tried again only if it certainly was not made.
+/// * A change is tried again only if it certainly was not made, or its vendor recognises the idempotency key.
 /// * It waits as long as the vendor asks for, else 200 ms, 400 ms, …, each with a random part of up to a half, so
 ///   that callers who failed together do not come back together.
 /// * It gives up rather than wait beyond the context's deadline, or beyond its own longest wait.
@@ -42,7 +42,7 @@ impl RetryLayer {
 
     /// How long to wait before the next attempt; `None` if there is to be none.
     fn wait(&self, call: &Call<'_>, attempt: u32, error: &Error) -> Option<Duration> {
-        let safe = call.effect() == Effect::Read || !error.may_have_applied();
+        let safe = call.is_repeatable() || !error.may_have_applied();
         if attempt >= self.attempts || !error.is_retryable() || !safe {
             return None;
         }

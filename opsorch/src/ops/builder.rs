@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use opsorch_schema::{Capability, ProviderName};
+use opsorch_schema::{Capability, GrantId, ProviderName};
 
 use super::{Core, OpsOrch};
-use crate::audit::AuditLog;
+use crate::audit::{Anchor, Anchors, AuditLog};
 use crate::config::StoreConfig;
 use crate::gate::{
     Access, ApprovalHook, AuditSink, Gate, GateKeys, GateSettings, Notify, OpenAccess, People, Policies, Policy,
@@ -44,6 +44,7 @@ pub struct Builder {
     settings: Option<GateSettings>,
     hooks: Vec<Arc<dyn ApprovalHook>>,
     sinks: Vec<Arc<dyn AuditSink>>,
+    anchors: Vec<Arc<dyn Anchor>>,
     clock: Option<Arc<dyn Clock>>,
     transport: Option<Arc<dyn Transport>>,
     secrets: Option<Arc<dyn SecretSource>>,
@@ -117,7 +118,8 @@ impl Builder {
         self
     }
 
-    /// The keys that seal grants and sign the log. Without a call they are made anew, which suits a store in memory.
+    /// The keys that seal grants and sign the log. Without a call they are made anew, which suits a store in memory; a
+    /// store that lasts needs keys that last, such as those of [`GateKeys::open`].
     pub fn keys(mut self, keys: GateKeys) -> Self {
         self.keys = Some(keys);
         self
@@ -138,6 +140,13 @@ impl Builder {
     /// Adds someone who sees every entry of the audit log.
     pub fn audit_sink(mut self, sink: impl AuditSink) -> Self {
         self.sinks.push(Arc::new(sink));
+        self
+    }
+
+    /// Adds a place outside the store where signed heads of the log are kept, such as a
+    /// [`FileAnchor`](crate::audit::FileAnchor): against it a log that was cut or begun afresh is found.
+    pub fn anchor(mut self, anchor: impl Anchor) -> Self {
+        self.anchors.push(Arc::new(anchor));
         self
     }
 
@@ -163,7 +172,8 @@ impl Builder {
     /// unknown. Needs a tokio runtime with time.
     ///
     /// # Errors
-    /// [`Invalid`](crate::ErrorKind::Invalid) with the path to what is wrong; those of the kinds and of the store.
+    /// [`Invalid`](crate::ErrorKind::Invalid) with the path to what is wrong; [`Unexpected`](crate::ErrorKind::Unexpected) if
+    /// the log does not continue what an anchor kept; those of the kinds, of the store and of the anchors.
     pub async fn build(self) -> Result<OpsOrch> {
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let mut env = BuildEnv::new().with_clock(Arc::clone(&clock));
@@ -199,13 +209,16 @@ impl Builder {
             Some(keys) => keys,
             None => GateKeys::generate(LOG_NAME)?,
         };
-        let notify = Notify { hooks: self.hooks, sinks: self.sinks, ..Notify::default() };
+        let audit = AuditLog::new(Arc::clone(&store), keys.log().name(), keys.verifier_keys());
+        let mut sinks = self.sinks;
+        sinks.extend(Anchors::start(self.anchors, &audit).await?);
+        let notify = Notify { hooks: self.hooks, sinks, ..Notify::default() };
         let gate = Gate {
             policies: Policies::new(policies, settings.policy_timeout),
             access: access.unwrap_or_else(|| Arc::new(OpenAccess)),
             people: self.people.unwrap_or(config.people).validated()?,
             log: keys.log_writer(),
-            store: Arc::clone(&store),
+            store,
             clock,
             settings,
             notify,
@@ -213,10 +226,15 @@ impl Builder {
             running: Running::default(),
             keys,
         };
-        let audit = AuditLog::new(store, gate.keys.log());
-        gate.recover().await?;
         let layers = self.layers.unwrap_or_else(default_layers).into();
-        Ok(OpsOrch { core: Arc::new(Core { providers, routes, layers, gate: Arc::new(gate), audit }) })
+        let core = Arc::new(Core { providers, routes, layers, gate: Arc::new(gate), audit });
+        let mut ops = OpsOrch { core, recovered: Arc::default() };
+        ops.recovered = ops.recover().await?.into();
+        for entry in &*ops.recovered {
+            let (operation, grant) = (entry.operation, entry.grant.as_ref().map(GrantId::as_str));
+            tracing::warn!(%operation, grant, event = %entry.event, "a change was found that no process finished");
+        }
+        Ok(ops)
     }
 }
 
@@ -233,6 +251,10 @@ fn check_routes(
             let known = providers.keys().map(ProviderName::as_str);
             let message = opsorch_schema::UnknownName::new("provider", unknown.as_str(), known).to_string();
             return Err(Error::invalid(format!("routes.{capability}"), message));
+        }
+        let is_repeated = |(index, name): &(usize, &ProviderName)| route.iter().take(*index).any(|one| one == *name);
+        if let Some((_, twice)) = route.iter().enumerate().find(is_repeated) {
+            return Err(Error::invalid(format!("routes.{capability}"), format!("`{twice}` is there twice")));
         }
     }
     Ok(())

@@ -1,6 +1,9 @@
 //! The door for reads.
 
+use std::panic::AssertUnwindSafe;
+
 use async_trait::async_trait;
+use futures_util::FutureExt;
 use futures_util::future::join_all;
 use opsorch_schema::{Query, Response};
 
@@ -43,7 +46,7 @@ impl OpsOrch {
             return Err(provider.lacks(operation));
         }
         let terminal = ReadTerminal { provider, cx, query };
-        let call = Call::read(query, provider.name(), cx);
+        let call = Call::read(query, provider, cx);
         let mut response = Next::new(&self.core.layers, call, &terminal).run().await.map_err(|error: Error| {
             let named = error.context().any(|(name, _)| name == "provider");
             if named { error } else { error.with_context("provider", provider.name()) }
@@ -63,6 +66,8 @@ struct ReadTerminal<'a> {
 #[async_trait]
 impl Terminal for ReadTerminal<'_> {
     async fn run(&self) -> Result<Response> {
-        self.provider.answer(self.cx, self.query).await
+        // A provider that panics must not take the answers of the others with it.
+        let answer = AssertUnwindSafe(self.provider.answer(self.cx, self.query)).catch_unwind();
+        answer.await.unwrap_or_else(|_| Err(Error::unexpected("the provider panicked")))
     }
 }

@@ -271,10 +271,8 @@ async fn what_nobody_offers_is_unsupported() {
     let cx = Context::new(agent());
     for operation in Operation::ALL.iter().copied() {
         let error = by_door(&ops, &cx, operation, None).await.unwrap_err();
-        let expected = format!(
-            "unsupported: no provider is configured for {operation} (capability: {})",
-            operation.capability()
-        );
+        let expected =
+            format!("unsupported: no provider is configured for {operation} (capability: {})", operation.capability());
         assert_eq!(error.to_string(), expected);
     }
 }
@@ -282,7 +280,8 @@ async fn what_nobody_offers_is_unsupported() {
 #[tokio::test]
 async fn an_unknown_provider_lists_the_known() {
     let vendor = seeded();
-    let builder = OpsOrch::builder().policy(allow).provider(vendor.provider("jira")).provider(vendor.provider("github"));
+    let builder =
+        OpsOrch::builder().policy(allow).provider(vendor.provider("jira")).provider(vendor.provider("github"));
     let ops = builder.build().await.unwrap();
     let cx = Context::new(agent());
     for operation in Operation::ALL.iter().copied() {

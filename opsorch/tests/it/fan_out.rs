@@ -101,10 +101,7 @@ async fn the_limit_holds_for_the_merged_page_and_the_cut_is_said() {
     let sources = Sources::usual(|builder| builder).await;
     let page = sources.query(TicketQuery::new().limit(4)).await.unwrap();
     assert_eq!(ids(&page), "a-0 b-0 c-0 c-1");
-    assert_eq!(
-        page.truncated.as_deref(),
-        Some("cut to 4 of 6 items; ask one provider alone to page through it")
-    );
+    assert_eq!(page.truncated.as_deref(), Some("cut to 4 of 6 items; ask one provider alone to page through it"));
     assert!(page.next.is_none() && !page.is_complete());
     assert!(sources.query(TicketQuery::new().limit(6)).await.unwrap().is_complete());
 }
@@ -129,7 +126,7 @@ async fn a_cursor_is_refused_without_a_name_and_followed_with_one() {
     let sources = Sources::usual(|builder| builder).await;
     let tickets = || sources.ops.tickets(&sources.cx).on("b");
     let next = tickets().query(TicketQuery::new().limit(1)).await.unwrap().next.unwrap();
-    let query = TicketQuery::new().limit(1).cursor(next);
+    let query = TicketQuery::new().limit(1).after(next);
     let error = sources.query(query.clone()).await.unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -194,7 +191,7 @@ async fn a_route_says_who_is_asked_and_in_which_order() {
     let error = sources.query(TicketQuery::new()).await.unwrap_err();
     assert!(error.context().any(|part| part == ("provider", "c")), "the order is that of the route: {error}");
 
-    let error = sources.query(TicketQuery::new().cursor(Cursor::new("1"))).await.unwrap_err();
+    let error = sources.query(TicketQuery::new().after(Cursor::new("1"))).await.unwrap_err();
     assert!(error.message().ends_with("name the one it came from: c, a"), "{error}");
     assert_eq!(ids(&sources.ops.tickets(&sources.cx).on("b").query(TicketQuery::new()).await.unwrap()), "b-0 b-1");
 }
@@ -244,7 +241,8 @@ async fn a_source_that_access_refuses_is_a_failure_and_is_not_asked() {
     assert_eq!((ids(&page).as_str(), sources_of(&page)), ("a-0 c-0 c-1 a-1", vec![("b", "denied", false)]));
     assert_eq!(sources.calls(), [1, 0, 1]);
     let entries = sources.ops.audit().entries(0, 10).await.unwrap();
-    let refused: Vec<_> = entries.iter().map(|entry| (entry.event, entry.provider.as_ref().unwrap().as_str())).collect();
+    let refused: Vec<_> =
+        entries.iter().map(|entry| (entry.event, entry.provider.as_ref().unwrap().as_str())).collect();
     assert_eq!(refused, [(Event::Refused, "b")]);
 }
 
@@ -257,10 +255,11 @@ async fn descriptions_of_metrics_are_merged_too() {
     let cx = Context::new(agent());
     let describe = || async { ops.metrics(&cx).describe(Scope::new()).await.unwrap() };
     let page = describe().await;
-    let found: Vec<_> = page.items.iter().map(|metric| (metric.name.as_str(), metric.provider.as_ref().unwrap().as_str()));
-    let found: Vec<_> = found.collect();
-    let (cpu, latency) = ("cpu_seconds_total", "request_duration_seconds");
-    assert_eq!(found, [(cpu, "two"), (latency, "one"), (latency, "two")]);
+    let name_and_provider = |metric: &MetricDescriptor| (metric.name.clone(), metric.provider.clone().unwrap());
+    let found: Vec<_> = page.items.iter().map(name_and_provider).collect();
+    let expected =
+        [("cpu_seconds_total", "two"), ("request_duration_seconds", "one"), ("request_duration_seconds", "two")];
+    assert_eq!(found, expected.map(|(name, provider)| (name.to_owned(), provider.into())));
 
     vendors[0].faults().next(Operation::MetricDescribe, Fault::Error(ErrorKind::Forbidden));
     let page = describe().await;
@@ -302,7 +301,6 @@ fn source() -> impl Strategy<Value = (Vec<Option<u64>>, u64, bool)> {
 
 async fn page_of(sources: &[(Vec<Option<u64>>, u64, bool)], limit: u32, delayed: bool) -> Result<Page<Ticket>, String> {
     let world = Sources::new([0, 1, 2].map(|index| sources[index].0.as_slice()), |builder| {
-        // A layer that does nothing but to keep a source that is late from its turn.
         if delayed { builder.layer(Late(sources.iter().map(|source| source.1).collect())) } else { builder }
     })
     .await;
@@ -335,7 +333,10 @@ fn check(page: &Page<Ticket>, sources: &[(Vec<Option<u64>>, u64, bool)], limit: 
     assert!(page.items.is_sorted_by(|one, other| one.created_at >= other.created_at), "newest first: {page:#?}");
     assert!(page.items.iter().all(|ticket| ticket.provider.is_some()));
     let failing = NAMES.iter().zip(sources).filter(|(_, (.., fails))| *fails).map(|(name, _)| *name);
-    assert_eq!(page.failures.iter().map(|failure| failure.source.as_str()).collect::<Vec<_>>(), failing.collect::<Vec<_>>());
+    assert_eq!(
+        page.failures.iter().map(|failure| failure.source.as_str()).collect::<Vec<_>>(),
+        failing.collect::<Vec<_>>()
+    );
     assert_eq!(page.truncated.is_some(), there > limit, "{page:#?}");
 }
 

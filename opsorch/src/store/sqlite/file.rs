@@ -113,11 +113,7 @@ impl File {
     }
 
     fn explain(&self, failure: Failure) -> Error {
-        let error = if failure.is_no_database() {
-            not_a_store("no SQLite database")
-        } else {
-            Error::from(failure)
-        };
+        let error = if failure.is_no_database() { not_a_store("no SQLite database") } else { Error::from(failure) };
         error.with_context("file", self.path.display())
     }
 }

@@ -46,8 +46,8 @@ pub(super) fn entry(row: &Row<'_>) -> Result<StoredEntry, Failure> {
 
 /// Reads `grant_id, leaf, instance, lease_until`.
 pub(super) fn open_intent(row: &Row<'_>) -> Result<OpenIntent, Failure> {
-    let entry: Entry = serde_json::from_str(&row.get::<_, String>(1)?)
-        .map_err(|error| Failure::malformed("log entry", error))?;
+    let entry: Entry =
+        serde_json::from_str(&row.get::<_, String>(1)?).map_err(|error| Failure::malformed("log entry", error))?;
     let grant = GrantId::new(row.get::<_, String>(0)?);
     Ok(OpenIntent::new(grant, entry, row.get::<_, String>(2)?, time("lease", row.get(3)?)?))
 }
@@ -58,7 +58,7 @@ pub(super) fn hash(bytes: Vec<u8>) -> Result<Hash, Failure> {
 }
 
 pub(super) fn time(what: &str, text: String) -> Result<Time, Failure> {
-    text.parse().map_err(|error| Failure::malformed(what, format!("{text}: {error}")))
+    text.parse().map_err(|error| Failure::malformed(what, format!("{text:?}: {error}")))
 }
 
 /// A time as text that sorts like the time.
@@ -86,10 +86,14 @@ mod tests {
 
     #[test]
     fn times_survive_to_the_nanosecond_and_sort_as_text() {
-        let times: Vec<Time> =
-            ["0000-01-01T00:00:00Z", "1969-12-31T23:59:59.999999999Z", "2026-01-01T00:00:00.1Z", "9999-12-31T23:59:59Z"]
-                .map(|text| text.parse().unwrap())
-                .into();
+        let times: Vec<Time> = [
+            "0000-01-01T00:00:00Z",
+            "1969-12-31T23:59:59.999999999Z",
+            "2026-01-01T00:00:00.1Z",
+            "9999-12-31T23:59:59Z",
+        ]
+        .map(|text| text.parse().unwrap())
+        .into();
         let texts: Vec<_> = times.iter().map(|time| time_text(*time).unwrap()).collect();
         assert!(texts.is_sorted());
         for (time, text) in times.iter().zip(texts) {

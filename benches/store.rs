@@ -1,0 +1,163 @@
+//! What the durable store and the provable log cost, beside what the database itself can do in the same run.
+//!
+//! `cargo bench -p opsorch-benches --bench store`. Read the ratios: the rates are this machine's.
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::cast_possible_truncation)]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use opsorch::audit::{
+    Bundle, BundleEntry, Checkpoint, Frontier, LogWriter, MemoryNodes, SigningKey, inclusion_proof, leaf_hash, verify,
+};
+use opsorch::capability::TicketWriter;
+use opsorch::gate::{Approved, Decision, GateKeys};
+use opsorch::store::{SqliteStore, Store};
+use opsorch::{
+    Action, Actor, Context, CreateTicket, Entry, Event, Clock, OpsOrch, Operation, Provider, Result, SystemClock, Target, Ticket,
+    UpdateTicket,
+};
+
+/// How long each rate is measured.
+const SPAN: Duration = Duration::from_secs(3);
+
+/// A vendor that answers at once, so that only the gate is measured.
+#[derive(Debug)]
+struct Instantly;
+
+#[async_trait]
+impl TicketWriter for Instantly {
+    async fn create(&self, _: &Context, input: Approved<'_, CreateTicket>) -> Result<Ticket> {
+        Ok(Ticket::new("T-1", &input.title, "todo"))
+    }
+
+    async fn update(&self, _: &Context, input: Approved<'_, UpdateTicket>) -> Result<Ticket> {
+        Ok(Ticket::new(&input.id, "title", "todo"))
+    }
+}
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let raw = raw_commits(&folder.path().join("raw.db"));
+    println!("raw durable commits, one row of 600 bytes     {raw:>10.0} /s");
+    let one = runtime.block_on(changes(&folder.path().join("one.db"), 1));
+    println!("changes, 1 writer (two commits each)          {one:>10.0} /s   {:.2} of raw", one / raw);
+    let many = runtime.block_on(changes(&folder.path().join("many.db"), 64));
+    println!("changes, 64 writers                           {many:>10.0} /s   {:.1} times one writer", many / one);
+    runtime.block_on(appends(&folder.path().join("appends.db")));
+    proofs();
+}
+
+/// What the database does alone: one transaction a row, durable before the next.
+fn raw_commits(path: &Path) -> f64 {
+    let database = rusqlite::Connection::open(path).unwrap();
+    database.execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)").unwrap();
+    let row = "x".repeat(600);
+    rate(|| {
+        database.prepare_cached("INSERT INTO t (v) VALUES (?1)").unwrap().execute([&row]).unwrap();
+    })
+}
+
+/// Whole changes through the gate, by so many callers at once.
+async fn changes(path: &Path, writers: usize) -> f64 {
+    let ops = OpsOrch::builder()
+        .provider(Provider::new("instant").with_ticket_writer(Arc::new(Instantly)))
+        .policy(|_: &Context, _: &Target, _: &Action| Decision::allow("a benchmark"))
+        .store(SqliteStore::open(path).unwrap())
+        .keys(GateKeys::generate("example.com/bench").unwrap())
+        .without_layers()
+        .build()
+        .await
+        .unwrap();
+    let started = Instant::now();
+    let tasks = (0..writers).map(|_| {
+        let ops = ops.clone();
+        tokio::spawn(async move {
+            let cx = Context::new(Actor::agent("bench"));
+            let mut made = 0_u32;
+            while started.elapsed() < SPAN {
+                let _ = ops.tickets(&cx).create(CreateTicket::new("disk full on db-1")).await.unwrap();
+                made += 1;
+            }
+            made
+        })
+    });
+    let mut made = 0;
+    for task in tasks.collect::<Vec<_>>() {
+        made += task.await.unwrap();
+    }
+    f64::from(made) / started.elapsed().as_secs_f64()
+}
+
+/// What one more entry costs, in logs of growing length.
+async fn appends(path: &Path) {
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(path).unwrap());
+    let log = LogWriter::new(Arc::new(SigningKey::generate("example.com/bench").unwrap()));
+    let mut length = 0_u32;
+    for goal in [1_000, 10_000, 100_000, 1_000_000] {
+        while length < goal {
+            let batch = (goal - length).min(4096);
+            let appended = (0..batch).map(|_| {
+                let (store, log) = (Arc::clone(&store), log.clone());
+                tokio::spawn(async move { store.record(&log, entry()).await.unwrap() })
+            });
+            for append in appended.collect::<Vec<_>>() {
+                append.await.unwrap();
+            }
+            length += batch;
+        }
+        let started = Instant::now();
+        for _ in 0..500 {
+            store.record(&log, entry()).await.unwrap();
+        }
+        length += 500;
+        let each = started.elapsed().as_secs_f64() / 500.0 * 1e6;
+        println!("one append to a log of {goal:>9} entries       {each:>10.0} µs");
+    }
+}
+
+/// Verification and proofs, without any store.
+fn proofs() {
+    const ENTRIES: u64 = 1_000_000;
+    let key = SigningKey::generate("example.com/bench").unwrap();
+    let (mut tree, mut nodes, mut entries) = (Frontier::default(), MemoryNodes::default(), Vec::new());
+    let mut sample = entry();
+    for sequence in 0..ENTRIES {
+        sample.sequence = sequence;
+        let text = serde_json::to_string(&sample).unwrap();
+        let leaf = leaf_hash(text.as_bytes());
+        tree.push(leaf);
+        nodes.push(leaf);
+        entries.push(BundleEntry::new(sequence, text, leaf));
+    }
+    let head = key.sign(&Checkpoint::new(key.name(), tree.size(), tree.root()).unwrap());
+    let bundle = Bundle::new(key.name()).checkpoints([head]).entries(entries);
+    let started = Instant::now();
+    assert!(verify(&bundle, &[key.verifier()], &[]).is_intact());
+    println!("verify, one core                              {:>10.0} entries/s", ENTRIES as f64 / started.elapsed().as_secs_f64());
+
+    let mut index = 0;
+    let proofs = rate(|| {
+        index = (index + 7919) % ENTRIES;
+        inclusion_proof(index, ENTRIES, &nodes).unwrap();
+    });
+    println!("inclusion proof in a log of a million         {:>10.1} µs", 1e6 / proofs);
+}
+
+fn entry() -> Entry {
+    let mut entry = Entry::new(SystemClock.now(), Event::Refused, Actor::agent("bench"), Operation::TicketCreate, "request");
+    entry.reason = Some("no rule matches, so the change is denied".into());
+    entry
+}
+
+/// How often a second it can be done.
+fn rate(mut work: impl FnMut()) -> f64 {
+    let (started, mut times) = (Instant::now(), 0_u32);
+    while started.elapsed() < SPAN {
+        work();
+        times += 1;
+    }
+    f64::from(times) / started.elapsed().as_secs_f64()
+}

@@ -1,0 +1,63 @@
+//! What nobody vouches for any more, and what became of it.
+
+use opsorch_schema::{Entry, Event, GrantId, Outcome, OutcomeStatus, Response};
+
+use super::outcome::StoredOutcome;
+use super::run::Gate;
+use crate::capability::{Reconciled, Reconciler};
+use crate::store::{FinishChange, Finished};
+use crate::{Context, Error, Result};
+
+impl Gate {
+    /// Marks the intents of processes that no longer vouch for them as unknown. Returns the entries.
+    pub(crate) async fn recover(&self) -> Result<Vec<Entry>> {
+        let now = self.clock.now();
+        let mut written = Vec::new();
+        for open in self.store.lapsed(now).await? {
+            let mut entry = open.entry.clone();
+            entry.time = now;
+            entry.event = Event::Outcome;
+            entry.outcome = Some(Outcome::new(OutcomeStatus::Unknown, 0).error("lease_lapsed"));
+            let lost = Error::unexpected("the process that made the change ended before it wrote the outcome");
+            let result = StoredOutcome::new(&Err(lost.with_context("instance", &open.instance))).to_json();
+            let step = FinishChange { grant: open.grant, result, if_lapsed: Some(now), entry };
+            if let Finished::Written(entry) = self.store.finish_change(&self.log, step).await? {
+                self.notify.committed(entry.clone());
+                written.push(entry);
+            }
+        }
+        Ok(written)
+    }
+
+    /// Asks the vendor what became of a change whose outcome is unknown, and writes an addendum if it knows. `None` if the
+    /// outcome is known already, or the vendor does not know either.
+    pub(crate) async fn reconcile(&self, cx: &Context, id: &GrantId, vendor: &dyn Reconciler) -> Result<Option<Entry>> {
+        let grant = self.load(id).await?;
+        let Some(stored) = self.store.outcome(id).await? else { return Ok(None) };
+        if !StoredOutcome::from_json(&stored)?.is_unknown() {
+            return Ok(None);
+        }
+        let permit = grant.permit();
+        let (status, result) = match vendor.reconcile(cx, &grant.action, &permit.idempotency_key).await? {
+            Reconciled::Applied(response) => (OutcomeStatus::Applied, Ok(response)),
+            Reconciled::NotApplied => {
+                let error = Error::unexpected("the vendor was asked, and the change was not made; submit it again");
+                (OutcomeStatus::NotApplied, Err(error.not_applied()))
+            }
+            Reconciled::Unknown => return Ok(None),
+        };
+        let mut entry = self.grant_entry(cx, Event::Addendum, &grant);
+        let resource = result.as_ref().ok().and_then(Response::resource);
+        entry.outcome = Some(Outcome::new(status, 0).resource(resource));
+        entry.reason = Some("the vendor was asked".into());
+        let result = StoredOutcome::new(&result).to_json();
+        let step = FinishChange { grant: id.clone(), result, if_lapsed: None, entry };
+        match self.store.finish_change(&self.log, step).await? {
+            Finished::Written(entry) => {
+                self.notify.committed(entry.clone());
+                Ok(Some(entry))
+            }
+            Finished::NotLapsed => Ok(None),
+        }
+    }
+}

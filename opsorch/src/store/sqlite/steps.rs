@@ -1,0 +1,210 @@
+//! The steps of the gate, within an open transaction: each as `MemoryStore` has it.
+
+use opsorch_schema::{Entry, Event, GrantId, Time};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, params};
+
+use super::failure::Failure;
+use super::{read, rows};
+use crate::audit::{Frontier, LogWriter};
+use crate::store::{
+    BeginChange, Begun, FinishChange, Finished, GrantRecord, KeyUse, Request, Requested, Transition, Transitioned,
+};
+use crate::{Error, Result};
+
+/// An open transaction: its rows, and the entries that the log gets when it is committed.
+#[derive(Debug)]
+pub(super) struct Steps<'a> {
+    rows: &'a Connection,
+    tree: Frontier,
+    /// Who signs the entries; `None` while there are none.
+    log: Option<LogWriter>,
+    entries: Vec<Entry>,
+}
+
+/// An intent as a step finds it.
+struct Intent {
+    sequence: u64,
+    /// `None` if there is an outcome.
+    lease_until: Option<Time>,
+}
+
+impl<'a> Steps<'a> {
+    /// Looks up where the log ends: another process may have appended to it.
+    pub(super) fn new(rows: &'a Connection) -> Result<Self, Failure> {
+        let frontier: Vec<u8> = rows.prepare_cached("SELECT frontier FROM tree")?.query_row([], |row| row.get(0))?;
+        let tree = Frontier::from_bytes(&frontier).map_err(|error| Failure::malformed("tree", error))?;
+        Ok(Self { rows, tree, log: None, entries: Vec::new() })
+    }
+
+    /// Runs one step, and undoes all of it if it fails.
+    pub(super) fn attempt<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T, Failure>) -> Result<Result<T>> {
+        let before = self.entries.len();
+        let sql = |sql: &str| self.rows.execute_batch(sql).map_err(Failure::from);
+        sql("SAVEPOINT step")?;
+        match step(self) {
+            Ok(done) => {
+                self.rows.execute_batch("RELEASE step").map_err(Failure::from)?;
+                Ok(Ok(done))
+            }
+            Err(failure) => {
+                self.rows.execute_batch("ROLLBACK TO step; RELEASE step").map_err(Failure::from)?;
+                self.entries.truncate(before);
+                Ok(Err(failure.into()))
+            }
+        }
+    }
+
+    pub(super) fn record(&mut self, log: &LogWriter, entry: &Entry) -> Result<Entry, Failure> {
+        self.append(log, entry.clone())
+    }
+
+    pub(super) fn request(&mut self, log: &LogWriter, step: &Request) -> Result<Requested, Failure> {
+        if let Some(seen) = self.seen(step.key.as_ref(), step.entry.time)? {
+            return Ok(Requested::KeySeen(seen));
+        }
+        if self.version(&step.grant.id)?.is_some() {
+            return Err(Error::conflict("a grant with this id exists already").into());
+        }
+        self.put(&step.grant, step.key.as_ref(), step.entry.time)?;
+        self.append(log, step.entry.clone()).map(Requested::Written)
+    }
+
+    pub(super) fn transition(&mut self, log: &LogWriter, step: &Transition) -> Result<Transitioned, Failure> {
+        if self.version(&step.grant.id)? != Some(step.expected) {
+            return Ok(Transitioned::Stale);
+        }
+        self.put(&step.grant, None, step.entry.time)?;
+        self.append(log, step.entry.clone()).map(Transitioned::Written)
+    }
+
+    pub(super) fn begin_change(&mut self, log: &LogWriter, step: &BeginChange) -> Result<Begun, Failure> {
+        if let Some(seen) = self.seen(step.key.as_ref(), step.entry.time)? {
+            return Ok(Begun::KeySeen(seen));
+        }
+        let id = &step.grant.id;
+        if self.version(id)? != step.expected || self.is_over(id)? {
+            return Ok(Begun::Stale);
+        }
+        self.put(&step.grant, step.key.as_ref(), step.entry.time)?;
+        let entry = self.append(log, step.entry.clone())?;
+        let sequence = rows::signed(entry.sequence)?;
+        let lease_until = rows::time_text(step.lease_until)?;
+        let sql = "INSERT INTO intents (grant_id, sequence, instance, lease_until) VALUES (?1, ?2, ?3, ?4)";
+        self.execute(sql, params![id.as_str(), sequence, step.instance, lease_until])?;
+        Ok(Begun::Intent(entry))
+    }
+
+    pub(super) fn finish_change(&mut self, log: &LogWriter, step: &FinishChange) -> Result<Finished, Failure> {
+        let id = step.grant.as_str();
+        let intent = self.intent(id)?;
+        let lease_until = intent.as_ref().and_then(|intent| intent.lease_until);
+        if step.if_lapsed.is_some_and(|before| lease_until.is_none_or(|until| until >= before)) {
+            return Ok(Finished::NotLapsed);
+        }
+        let intent = intent.ok_or_else(|| Error::not_found("there is no intent of this grant"))?;
+        let mut entry = step.entry.clone();
+        entry.event = if lease_until.is_some() { Event::Outcome } else { Event::Addendum };
+        entry.intent = Some(intent.sequence);
+        let entry = self.append(log, entry)?;
+        self.execute("UPDATE intents SET open = 0 WHERE grant_id = ?1", [id])?;
+        if let Some(result) = &step.result {
+            self.execute("INSERT OR REPLACE INTO outcomes (grant_id, result) VALUES (?1, ?2)", [id, result])?;
+        }
+        Ok(Finished::Written(entry))
+    }
+
+    pub(super) fn renew_lease(&mut self, grant: &GrantId, until: Time) -> Result<(), Failure> {
+        let sql = "UPDATE intents SET lease_until = max(lease_until, ?2) WHERE grant_id = ?1 AND open = 1";
+        self.execute(sql, [grant.as_str(), &rows::time_text(until)?])
+    }
+
+    /// Appends the entries to the log under one signed head. Returns what the writer is told once that is committed.
+    pub(super) fn seal(mut self) -> Result<Option<(LogWriter, Frontier)>, Failure> {
+        let Some(log) = self.log.take().filter(|_| !self.entries.is_empty()) else { return Ok(None) };
+        let head = read::checkpoint(self.rows)?;
+        let batch = log.append(&mut self.tree, head.as_deref(), std::mem::take(&mut self.entries))?;
+        let mut statement = self.prepare("INSERT INTO entries (sequence, leaf, hash) VALUES (?1, ?2, ?3)")?;
+        for stored in batch.leaves {
+            statement.execute(params![rows::signed(stored.sequence)?, stored.leaf, stored.hash.as_bytes()])?;
+        }
+        let mut statement = self.prepare("INSERT INTO nodes (level, place, hash) VALUES (?1, ?2, ?3)")?;
+        for node in batch.nodes {
+            statement.execute(params![node.level, rows::signed(node.index)?, node.hash.as_bytes()])?;
+        }
+        let size = rows::signed(self.tree.size())?;
+        self.execute("INSERT INTO checkpoints (size, signed) VALUES (?1, ?2)", params![size, batch.checkpoint])?;
+        self.execute("UPDATE tree SET frontier = ?1", [self.tree.to_bytes()])?;
+        Ok(Some((log, self.tree)))
+    }
+
+    /// Adds an entry, which knows its sequence from here on.
+    fn append(&mut self, log: &LogWriter, mut entry: Entry) -> Result<Entry, Failure> {
+        match &self.log {
+            Some(other) if !self.entries.is_empty() && !other.has_key_of(log) => {
+                let message =
+                    "somebody else signs the log of this store with another key; a store has one pair of keys";
+                return Err(Error::unexpected(message).into());
+            }
+            _ => self.log = Some(log.clone()),
+        }
+        entry.sequence = self.tree.size() + self.entries.len() as u64;
+        self.entries.push(entry.clone());
+        Ok(entry)
+    }
+
+    /// The use of this key, if it is live.
+    fn seen(&self, key: Option<&KeyUse>, now: Time) -> Result<Option<KeyUse>, Failure> {
+        key.map_or(Ok(None), |key| read::key(self.rows, &key.key, now))
+    }
+
+    fn version(&self, grant: &GrantId) -> Result<Option<u64>, Failure> {
+        let mut statement = self.prepare("SELECT version FROM grants WHERE id = ?1")?;
+        let version: Option<i64> = statement.query_row([grant.as_str()], |row| row.get(0)).optional()?;
+        version.map(|version| rows::unsigned("grant", version)).transpose()
+    }
+
+    /// Whether the grant's life has ended, whatever its record says by now: somebody may have put an older record back,
+    /// which the gate did seal.
+    fn is_over(&self, grant: &GrantId) -> Result<bool, Failure> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM intents WHERE grant_id = ?1) OR EXISTS (SELECT 1 FROM entries
+            WHERE grant_id = ?1 AND event IN ('intent', 'denied', 'withdrawn', 'revoked', 'expired'))";
+        Ok(self.prepare(sql)?.query_row([grant.as_str()], |row| row.get(0))?)
+    }
+
+    fn intent(&self, grant: &str) -> Result<Option<Intent>, Failure> {
+        let sql = "SELECT sequence, iif(open AND NOT EXISTS (SELECT 1 FROM entries WHERE grant_id = ?1 AND
+            event = 'outcome'), lease_until, NULL) FROM intents WHERE grant_id = ?1";
+        let found = self.prepare(sql)?.query_row([grant], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        let found: Option<(i64, Option<String>)> = found;
+        let Some((sequence, lease_until)) = found else { return Ok(None) };
+        let lease_until = lease_until.map(|text| rows::time("lease", text)).transpose()?;
+        Ok(Some(Intent { sequence: rows::unsigned("intent", sequence)?, lease_until }))
+    }
+
+    /// Writes a grant, and the key under which it was submitted. Some keys that lapsed before `now` make room.
+    fn put(&self, grant: &GrantRecord, key: Option<&KeyUse>, now: Time) -> Result<(), Failure> {
+        let sql = "INSERT INTO grants (id, version, state, requested_at, body, seal) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+            ON CONFLICT (id) DO UPDATE SET version = excluded.version, state = excluded.state,
+            requested_at = excluded.requested_at, body = excluded.body, seal = excluded.seal";
+        let (version, requested_at) = (rows::signed(grant.version)?, rows::time_text(grant.requested_at)?);
+        let state = grant.state.word();
+        self.execute(sql, params![grant.id.as_str(), version, state, requested_at, grant.body, grant.seal])?;
+        let Some(key) = key else { return Ok(()) };
+        let lapsed = "DELETE FROM keys WHERE key IN (SELECT key FROM keys WHERE expires_at <= ?1 LIMIT 16)";
+        self.execute(lapsed, [rows::time_text(now)?])?;
+        let sql = "INSERT OR REPLACE INTO keys (key, issuer, subject, digest, grant_id, expires_at)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let (owner, expires_at) = (&key.owner, rows::time_text(key.expires_at)?);
+        let values = [&key.key, &owner.issuer, &owner.subject, key.digest.as_str(), key.grant.as_str(), &expires_at];
+        self.execute(sql, values)
+    }
+
+    fn prepare(&self, sql: &str) -> Result<CachedStatement<'a>, Failure> {
+        Ok(self.rows.prepare_cached(sql)?)
+    }
+
+    fn execute(&self, sql: &str, values: impl Params) -> Result<(), Failure> {
+        self.prepare(sql)?.execute(values)?;
+        Ok(())
+    }
+}
