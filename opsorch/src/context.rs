@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use opsorch_schema::Actor;
+use opsorch_schema::{Actor, visible};
 use tokio::time::Instant;
 
 /// What travels with a call: who makes it, its deadline, and the ids that tie it to a request and a trace.
@@ -34,15 +34,15 @@ impl Context {
         Self { actor: Arc::new(actor), request_id, trace_id: None, deadline: None }
     }
 
-    /// Sets the id of the request, where the caller has one.
-    pub fn request_id(mut self, request_id: impl Into<Arc<str>>) -> Self {
-        self.request_id = request_id.into();
+    /// Sets the id of the request, where the caller has one. Of a longer one the first 128 characters are kept.
+    pub fn request_id(mut self, request_id: &str) -> Self {
+        self.request_id = bounded(request_id);
         self
     }
 
-    /// Sets the id of the trace it belongs to.
-    pub fn trace_id(mut self, trace_id: impl Into<Arc<str>>) -> Self {
-        self.trace_id = Some(trace_id.into());
+    /// Sets the id of the trace it belongs to. Of a longer one the first 128 characters are kept.
+    pub fn trace_id(mut self, trace_id: &str) -> Self {
+        self.trace_id = Some(bounded(trace_id));
         self
     }
 
@@ -80,4 +80,11 @@ impl Context {
     pub fn remaining(&self) -> Option<Duration> {
         self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
+}
+
+/// What is kept of an id from outside: it goes to logs and to the audit log.
+fn bounded(id: &str) -> Arc<str> {
+    const LONGEST: usize = 128;
+    let shown = visible(id);
+    shown.chars().take(LONGEST).collect::<String>().into()
 }

@@ -14,7 +14,7 @@ use crate::{Context, Error, Result};
 /// written, and a grant takes at most one answer a person.
 const ATTEMPTS: u32 = 64;
 
-/// How much of a person's note is kept, in bytes.
+/// How long a reason or a note may be, in bytes.
 const LONGEST_NOTE: usize = 4096;
 
 /// What becomes of a grant in one step.
@@ -31,9 +31,16 @@ impl Gate {
         const MOST: u32 = 1000;
         let now = self.clock.now();
         let records = self.store.grants(&[GrantState::Requested, GrantState::Active], MOST).await?;
-        let grants = records.iter().filter_map(|record| Grant::from_record(record, &self.keys).ok());
-        let visible = grants.filter(|grant| self.access.permits(cx, grant.action.operation(), &grant.target));
-        Ok(visible.filter(|grant| !grant.has_lapsed(now)).filter_map(|grant| grant.to_request(now)).collect())
+        let mut requests = Vec::new();
+        for record in &records {
+            match Grant::from_record(record, &self.keys) {
+                Ok(grant) if grant.has_lapsed(now) => {}
+                Ok(grant) if !self.access.permits(cx, grant.action.operation(), &grant.target) => {}
+                Ok(grant) => requests.extend(grant.to_request(now)),
+                Err(error) => tracing::warn!(%error, "a grant in the store is left out"),
+            }
+        }
+        Ok(requests)
     }
 
     /// One request, whatever became of it.
@@ -60,7 +67,7 @@ impl Gate {
         verdict: Verdict,
         note: Option<String>,
     ) -> Result<ApprovalRequest> {
-        let note = note.map(check_note).transpose()?;
+        let note = note.map(|note| check_text("note", &note)).transpose()?;
         self.step(cx, id, |grant| {
             if *digest != grant.digest {
                 return Err(Error::denied(
@@ -102,7 +109,7 @@ impl Gate {
 
     /// Somebody who could have said no takes an active grant away.
     pub(crate) async fn revoke(&self, cx: &Context, id: &GrantId, reason: String) -> Result<ApprovalRequest> {
-        let reason = check_note(reason)?;
+        let reason = check_text("reason", &reason)?;
         self.step(cx, id, |grant| {
             let actor = cx.actor();
             let may = grant.quorum().is_some_and(|quorum| quorum.admits(&actor.roles));
@@ -183,10 +190,11 @@ pub(super) fn expect_state(grant: &Grant, allowed: &[GrantState]) -> Result<()> 
     Err(Error::conflict(format!("the grant is {}, and this needs it to be {}", grant.state, words.join(" or "))))
 }
 
-fn check_note(note: String) -> Result<String> {
-    if note.len() > LONGEST_NOTE {
-        let message = format!("expected at most {LONGEST_NOTE} bytes, got {}", note.len());
-        return Err(Error::invalid("note", message));
+/// Refuses a text that is too long; makes what hides in it visible.
+pub(super) fn check_text(field: &'static str, text: &str) -> Result<String> {
+    if text.len() > LONGEST_NOTE {
+        let message = format!("expected at most {LONGEST_NOTE} bytes, got {}", text.len());
+        return Err(Error::invalid(field, message));
     }
-    Ok(visible(&note).into_owned())
+    Ok(visible(text).into_owned())
 }

@@ -13,6 +13,7 @@ use opsorch_schema::{
 };
 use tokio::sync::watch;
 
+use super::answer::check_text;
 use super::grant::{Basis, Concrete, Grant};
 use super::notify::{Notice, Notify};
 use super::outcome::StoredOutcome;
@@ -74,13 +75,14 @@ pub(super) struct Change {
 
 impl Gate {
     /// The door for changes.
-    pub(crate) async fn submit(self: &Arc<Self>, cx: &Context, path: Path, submission: Submission) -> Finish {
+    pub(crate) async fn submit(self: &Arc<Self>, cx: &Context, path: Path, mut submission: Submission) -> Finish {
         let operation = submission.action.operation();
         let target = path.provider.target(Some(&submission.action));
         self.check_access(cx, operation, &target).await?;
         if !path.provider.operations().contains(operation) {
             return Err(path.provider.lacks(operation));
         }
+        submission.reason = submission.reason.map(|reason| check_text("reason", &reason)).transpose()?;
         let concrete = Concrete::new(target, &submission.action)?;
         if let Some(key) = &submission.idempotency_key {
             check_key(key)?;

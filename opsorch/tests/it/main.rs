@@ -4,11 +4,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod audit;
+mod broken_store;
 mod chain;
 mod config;
 mod digest;
 mod doors;
 mod fan_out;
+mod faulty_store;
+mod forged_grants;
 mod gate;
 mod layers;
 mod notify;
