@@ -18,7 +18,6 @@ pub trait Access: fmt::Debug + Send + Sync + 'static {
 
 /// Everyone may read and submit: the default.
 #[derive(Clone, Copy, Debug, Default)]
-#[allow(clippy::exhaustive_structs)]
 #[allow(clippy::exhaustive_structs)] // it has nothing to configure, so that its name is its value
 pub struct OpenAccess;
 

@@ -33,7 +33,7 @@ impl Gate {
         let records = self.store.grants(&[GrantState::Requested, GrantState::Active], MOST).await?;
         let mut requests = Vec::new();
         for record in &records {
-            match Grant::from_record(record, &self.keys) {
+            match Grant::from_record(&record.id, record, &self.keys) {
                 Ok(grant) if grant.has_lapsed(now) => {}
                 Ok(grant) if !self.access.permits(cx, grant.action.operation(), &grant.target) => {}
                 Ok(grant) => requests.extend(grant.to_request(now)),

@@ -77,18 +77,19 @@ impl Grant {
         Ok(GrantRecord::new(self.id.clone(), self.version, self.state, self.requested_at, body, seal))
     }
 
-    /// Reads a record, and refuses one that the gate did not seal, or that says one thing outside and another inside.
-    pub(super) fn from_record(record: &GrantRecord, keys: &GateKeys) -> Result<Self> {
+    /// Reads the record of a grant, and refuses one that the gate did not seal, that says one thing outside and another
+    /// inside, or that is another grant's.
+    pub(super) fn from_record(id: &GrantId, record: &GrantRecord, keys: &GateKeys) -> Result<Self> {
         let forged = || {
             let message = "the stored grant is not what the gate wrote; it is refused";
-            Error::denied(message).with_context("grant", visible(record.id.as_str()))
+            Error::denied(message).with_context("grant", visible(id.as_str()))
         };
         if !keys.verify(&record.body, &record.seal) {
             return Err(forged());
         }
         let grant: Self = serde_json::from_str(&record.body).map_err(|error| forged().with_source(error))?;
-        let agrees = (&grant.id, grant.version, grant.state) == (&record.id, record.version, record.state);
-        if agrees { Ok(grant) } else { Err(forged()) }
+        let agrees = (grant.version, grant.state) == (record.version, record.state);
+        if agrees && [&grant.id, &record.id] == [id, id] { Ok(grant) } else { Err(forged()) }
     }
 
     /// The grant in its next state.

@@ -135,7 +135,7 @@ impl Gate {
         let mut entry = self.grant_entry(cx, Event::Requested, &grant);
         entry.reason = grant.reason.clone();
         let step = Request { grant: grant.to_record(&self.keys)?, key: self.key_use(&grant), entry };
-        match self.store.request(&self.log, step).await? {
+        match self.store.request(&self.log, step).await.map_err(Error::not_applied)? {
             Requested::Written(entry) => {
                 self.notify.committed(entry);
                 let request = self.waiting(&grant)?;
@@ -211,10 +211,12 @@ impl Gate {
         };
         let mut entry = self.grant_entry(&cx, Event::Outcome, &grant);
         entry.outcome = Some(outcome);
-        self.finish(&grant, entry, &result).await?;
+        let written = self.finish(&grant, entry, &result).await;
+        // The grant is spent, whether or not the log could be told what became of it.
         if let Some(request) = grant.to_request(self.clock.now()) {
             self.notify.tell(Notice::Closed, &request);
         }
+        written?;
         result.map(Submitted::Done)
     }
 
@@ -293,7 +295,7 @@ impl Gate {
     pub(super) async fn load(&self, id: &GrantId) -> Result<Grant> {
         let record = self.store.grant(id).await?;
         let unknown = || Error::not_found("there is no such grant").with_context("grant", visible(id.as_str()));
-        Grant::from_record(&record.ok_or_else(unknown)?, &self.keys)
+        Grant::from_record(id, &record.ok_or_else(unknown)?, &self.keys)
     }
 
     /// The request that a grant stands for.
@@ -304,7 +306,7 @@ impl Gate {
 
     /// Writes an entry that changes nothing else.
     pub(super) async fn record(&self, entry: Entry) -> Result<()> {
-        let entry = self.store.record(&self.log, entry).await?;
+        let entry = self.store.record(&self.log, entry).await.map_err(Error::not_applied)?;
         self.notify.committed(entry);
         Ok(())
     }
