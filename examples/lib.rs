@@ -3,8 +3,11 @@
 #[cfg(doctest)]
 mod documents {
     #[doc = include_str!("../README.md")]
+    mod readme {}
     #[doc = include_str!("../docs/gate.md")]
-    #[doc = include_str!("../docs/adapter-guide.md")]
+    mod gate {}
     #[doc = include_str!("../docs/security-model.md")]
-    mod all {}
+    mod security_model {}
+    #[doc = include_str!("../docs/adapter-guide.md")]
+    mod adapter_guide {}
 }

@@ -93,7 +93,9 @@ async fn main() -> Result<()> {
     let cx = Context::new(Actor::user("alice"));
     if let Submitted::Done(ticket) = ops.tickets(&cx).create(CreateTicket::new("write an adapter")).await? {
         let update = UpdateTicket::new(&ticket.id).status(TicketStatusLevel::InProgress);
-        println!("{:?}", ops.tickets(&cx).update(update).await?);
+        if let Submitted::Done(ticket) = ops.tickets(&cx).update(update).await? {
+            println!("line {} is {} now", ticket.id, ticket.status);
+        }
     }
     for ticket in ops.tickets(&cx).query(TicketQuery::open().limit(3)).await?.items {
         println!("{}: {} ({})", ticket.id, ticket.title, ticket.status);

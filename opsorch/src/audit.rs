@@ -33,6 +33,12 @@
 //! # Ok::<(), opsorch::Error>(())
 //! ```
 //!
+//! # From a running gate
+//!
+//! [`OpsOrch::audit`](crate::OpsOrch::audit) gives the [`AuditLog`]. It exports all of the log ([`AuditLog::bundle`]), a range of it
+//! ([`AuditLog::excerpt`]) or all entries about one grant ([`AuditLog::story`]). An [`Anchor`], such as a [`FileAnchor`],
+//! keeps its heads elsewhere. The example `audit_verify` is a command that verifies what was exported.
+//!
 //! # What it proves
 //!
 //! The attacker can write to the store: edit bytes, delete, insert and reorder entries, and change leaf hashes and checkpoints
@@ -53,7 +59,7 @@
 //!   checkpoint, which was rightly signed, and let the log grow again from there. Whoever holds the signing key can cut it
 //!   anywhere, write it anew, or start it afresh. All this is found against an *anchor*: any checkpoint that was kept where
 //!   neither of them writes, such as another machine or a printed page ([`Finding::TailCut`], [`Finding::Forked`]). An anchor
-//!   protects the entries up to its size, and no others.
+//!   protects the entries up to its size, and no others; a gate writes them by itself to every [`Anchor`] that it is given.
 //! * Not that what was written is true. It is what the process that holds the key committed at that place, unchanged since.
 //! * Not when it was written. The time in an entry is that of the clock of the process; an anchor of known date bounds it.
 //! * Of an excerpt, not what it leaves out.

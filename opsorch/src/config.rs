@@ -5,7 +5,7 @@ mod read;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use opsorch_schema::{Capability, OperationSet, ProviderName, Scope, UnknownName, visible};
 use serde::Deserialize;
@@ -98,7 +98,7 @@ impl Config {
             access: file.access,
             policy: file.policy.map(|policy| Rules::new(policy.rule)).transpose()?,
             people: file.people,
-            store: file.store.kind,
+            store: file.store.try_into()?,
             gate: file.gate,
         };
         config.check_parts()?;
@@ -317,13 +317,17 @@ impl fmt::Debug for ProviderEntry {
 }
 
 /// Where grants and the audit log are kept.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreConfig {
     /// In memory: nothing outlives the process. The default.
     #[default]
     Memory,
+    /// In one SQLite file; needs the cargo feature `sqlite`.
+    Sqlite {
+        /// The file, which is made on first use.
+        path: PathBuf,
+    },
 }
 
 #[derive(Default, Deserialize)]
@@ -348,7 +352,29 @@ struct PolicyTable {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StoreTable {
-    kind: StoreConfig,
+    kind: StoreKind,
+    path: Option<PathBuf>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum StoreKind {
+    #[default]
+    Memory,
+    Sqlite,
+}
+
+impl TryFrom<StoreTable> for StoreConfig {
+    type Error = Error;
+
+    fn try_from(table: StoreTable) -> Result<Self> {
+        match (table.kind, table.path) {
+            (StoreKind::Memory, None) => Ok(Self::Memory),
+            (StoreKind::Memory, Some(_)) => Err(Error::invalid("store.path", "a store in memory has no path; take it out")),
+            (StoreKind::Sqlite, Some(path)) => Ok(Self::Sqlite { path }),
+            (StoreKind::Sqlite, None) => Err(Error::invalid("store.path", "this key is missing")),
+        }
+    }
 }
 
 /// The reserved keys of a provider.

@@ -44,8 +44,10 @@ mod recover;
 mod redeem;
 mod rules;
 mod run;
+mod running;
 mod settings;
 mod terminal;
+mod text;
 
 use opsorch_schema::ApprovalRequest;
 
@@ -63,7 +65,8 @@ pub use settings::GateSettings;
 pub(crate) use grant::Grant;
 pub(crate) use notify::Notify;
 pub(crate) use policy::Policies;
-pub(crate) use run::{Gate, Path, Running};
+pub(crate) use run::{Gate, Path};
+pub(crate) use running::Running;
 
 /// What became of a change that was submitted. Waiting is an outcome, not an error.
 #[derive(Clone, Debug, PartialEq)]

@@ -10,6 +10,7 @@ mod sqlite;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::path::PathBuf;
 
 use async_trait::async_trait;
 use opsorch_schema::{Digest, Entry, GrantId, GrantState, Identity, Time};
@@ -122,6 +123,10 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///   than others.
     async fn checkpoints(&self, limit: u32) -> Result<Vec<String>>;
 
+    /// Where the keys of the gate are made on first use if the embedder gives none: beside the store, never in it. `None`
+    /// for a store that is gone with the process.
+    fn key_file(&self) -> Option<PathBuf>;
+
     /// Full nodes of the log's tree, by level and index, for proofs.
     ///
     /// * **ST-83** Every full node is there, and no other: proofs of inclusion and of consistency verify.
@@ -148,14 +153,7 @@ pub struct GrantRecord {
 
 impl GrantRecord {
     /// A record of a grant.
-    pub fn new(
-        id: GrantId,
-        version: u64,
-        state: GrantState,
-        requested_at: Time,
-        body: String,
-        seal: Vec<u8>,
-    ) -> Self {
+    pub fn new(id: GrantId, version: u64, state: GrantState, requested_at: Time, body: String, seal: Vec<u8>) -> Self {
         Self { id, version, state, requested_at, body, seal }
     }
 }

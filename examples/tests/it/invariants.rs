@@ -19,7 +19,8 @@ const SOURCES: [&str; 4] = ["opsorch-schema/src", "opsorch/src", "opsorch-provid
 
 #[test]
 fn the_schema_has_no_async_no_clock_and_no_io() {
-    let words = ["async ", ".await", "std::fs", "std::io", "std::net", "std::env", "std::thread", "std::time", "::now("];
+    let words =
+        ["async ", ".await", "std::fs", "std::io", "std::net", "std::env", "std::thread", "std::time", "::now("];
     assert_eq!(uses(&["opsorch-schema/src"], &words), [""; 0]);
     assert!(!uses(&["opsorch/src"], &words).is_empty(), "the search finds what there is");
 }

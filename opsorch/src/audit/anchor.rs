@@ -32,8 +32,9 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// the last needs to be kept. If that fails, it is a warning in the trace, counted by [`AuditLog::anchor_failures`], and the
 /// next commit offers its own head. Until then, and between the commit and the anchor, entries are not anchored.
 ///
-/// At the start the log must continue the newest head that the anchor kept, else the control plane is not built. If it does
-/// not because the store was restored from a backup, keep the old anchor as evidence, and give a new one.
+/// At the start the log must continue the newest head that the anchor kept, else the control plane is not built; then the
+/// present head is offered. If the log does not continue it because the store was restored from a backup, keep the old
+/// anchor as evidence, and give a new one.
 #[async_trait]
 pub trait Anchor: fmt::Debug + Send + Sync + 'static {
     /// Keeps a head of the log, durably, or leaves it out because one that is near enough was kept.
@@ -125,4 +126,40 @@ fn behind(stored: u64, committed: u64) -> Error {
     Error::unexpected("the head in the store does not cover what was committed: its end was cut; verify the log")
         .with_context("committed", committed)
         .with_context("stored", stored)
+}
+
+#[cfg(test)]
+mod tests {
+    use opsorch_schema::{Actor, Event, Operation};
+
+    use super::*;
+    use crate::gate::GateKeys;
+    use crate::store::MemoryStore;
+    use crate::{Clock, ManualClock};
+
+    #[derive(Debug)]
+    struct Trusting;
+
+    #[async_trait]
+    impl Anchor for Trusting {
+        async fn keep(&self, _: &Checkpoint, _: &str) -> Result<()> {
+            Ok(())
+        }
+
+        async fn newest(&self) -> Result<Option<String>> {
+            Ok(None)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_store_without_what_was_just_committed_is_a_failure() {
+        let keys = GateKeys::generate("example.com/ops").unwrap();
+        let log = AuditLog::new(Arc::new(MemoryStore::new()), "example.com/ops", keys.verifier_keys());
+        let anchors = Anchors::start(vec![Arc::new(Trusting)], &log).await.unwrap().unwrap();
+        assert_eq!(log.anchor_failures(), 0, "an empty log is no failure");
+        let now = ManualClock::default().now();
+        let entry = Entry::new(now, Event::Refused, Actor::agent("triage"), Operation::TicketCreate, "r");
+        anchors.committed(&[entry]).await;
+        assert_eq!(log.anchor_failures(), 1);
+    }
 }

@@ -1,21 +1,19 @@
 //! What people do with a request: answer, withdraw, revoke. None of it executes anything.
 
 use opsorch_schema::{
-    ActorKind, Answer, ApprovalRequest, Digest, Event, GrantId, GrantState, Operation, ProviderName, Verdict, visible,
+    ActorKind, Answer, ApprovalRequest, Digest, Event, GrantId, GrantState, Operation, ProviderName, Verdict,
 };
 
 use super::grant::Grant;
 use super::notify::Notice;
 use super::run::Gate;
+use super::text::check_text;
 use crate::store::{Transition, Transitioned};
 use crate::{Context, Error, Result};
 
 /// How often a step is tried when others change the same grant meanwhile. Each loss means that somebody else's step was
 /// written, and a grant takes at most one answer a person.
 const ATTEMPTS: u32 = 64;
-
-/// How long a reason or a note may be, in bytes.
-const LONGEST_NOTE: usize = 4096;
 
 /// What becomes of a grant in one step.
 struct Step {
@@ -152,7 +150,8 @@ impl Gate {
         let mut entry = self.grant_entry(cx, step.event, from);
         entry.reason = step.reason;
         let transition = Transition { grant: step.grant.to_record(&self.keys)?, expected: from.version, entry };
-        let Transitioned::Written(entry) = self.store.transition(&self.log, transition).await? else { return Ok(None) };
+        let written = self.store.transition(&self.log, transition).await.map_err(Error::not_applied)?;
+        let Transitioned::Written(entry) = written else { return Ok(None) };
         self.notify.committed(entry);
         let request = self.waiting(&step.grant)?;
         let closed = step.grant.state.is_final() && !matches!(step.notice, Notice::Closed);
@@ -188,13 +187,4 @@ pub(super) fn expect_state(grant: &Grant, allowed: &[GrantState]) -> Result<()> 
     }
     let words: Vec<_> = allowed.iter().map(|state| state.word()).collect();
     Err(Error::conflict(format!("the grant is {}, and this needs it to be {}", grant.state, words.join(" or "))))
-}
-
-/// Refuses a text that is too long; makes what hides in it visible.
-pub(super) fn check_text(field: &'static str, text: &str) -> Result<String> {
-    if text.len() > LONGEST_NOTE {
-        let message = format!("expected at most {LONGEST_NOTE} bytes, got {}", text.len());
-        return Err(Error::invalid(field, message));
-    }
-    Ok(visible(text).into_owned())
 }

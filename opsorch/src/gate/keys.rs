@@ -56,9 +56,10 @@ use crate::{Error, ErrorKind, Result};
 /// needs it. Save them, and restart every process of the store: until then those with the old keys refuse changes,
 /// because the head of the log is signed by a key that they do not know.
 ///
-/// Against a key that was *stolen* rotation alone does not help: what it can still sign or seal is still believed. Delete
-/// its `former-` lines as well. Without `former-seal`, whatever waits must be requested again. Without `former-log`, the
-/// log does not go on: verify it against an anchor from before the theft, and begin a new one in a new store.
+/// Against a key that was *stolen* rotation alone does not help: what it can still seal or sign is still believed. Delete its
+/// `former-seal` line at once; whatever waits must then be requested again. Verify the log against an anchor from before the
+/// theft. After the next change its head is signed by the new key: delete the `former-log` line, and give the old public
+/// key to auditors as one that is good for the entries up to there and no further.
 #[derive(Clone)]
 pub struct GateKeys {
     log: Arc<SigningKey>,

@@ -6,7 +6,9 @@ use opsorch_schema::{GrantId, GrantState, Response};
 
 use super::answer::expect_state;
 use super::grant::{Concrete, Grant};
+use super::outcome::StoredOutcome;
 use super::run::{Change, Gate, Path};
+use super::running::Finish;
 use super::{Decision, Submitted};
 use crate::{Context, Error, Result};
 
@@ -74,6 +76,29 @@ impl Gate {
             Some(quorum) if grant.meets(&quorum, &self.people) => Ok(()),
             Some(quorum) => Err(Error::denied(format!("the answers do not meet {quorum}; submit the change again"))),
             None => Err(Error::denied("nobody approved this grant")),
+        }
+    }
+
+    /// What a spent grant's change gave; waits for it if it is being made in this process.
+    pub(super) async fn running_or_settled(&self, id: &GrantId) -> Finish {
+        match self.running.wait(id).await {
+            Some(finish) => finish,
+            None => self.settled(id).await,
+        }
+    }
+
+    /// What a spent grant's change gave, for whoever asks again.
+    pub(super) async fn settled(&self, id: &GrantId) -> Finish {
+        let grant = self.load(id).await.map_err(Error::maybe_applied)?;
+        if grant.state != GrantState::Spent {
+            return Err(Error::conflict(format!("the grant is {} by now", grant.state)).with_context("grant", id));
+        }
+        match self.store.outcome(id).await? {
+            Some(stored) => StoredOutcome::from_json(&stored)?.into_result().map(Submitted::Done),
+            None => {
+                let message = "the change was begun and its outcome is not known yet; look at the audit log";
+                Err(Error::conflict(message).maybe_applied().with_context("grant", id))
+            }
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The gate: from a submitted action to its outcome.
 
-use std::collections::HashMap;
+use std::convert::Infallible;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -11,15 +11,15 @@ use opsorch_schema::{
     ApprovalRequest, Digest, Entry, Event, GrantId, GrantState, Operation, Outcome, OutcomeStatus, Response, Target,
     Time, visible,
 };
-use tokio::sync::watch;
 
-use super::answer::check_text;
 use super::grant::{Basis, Concrete, Grant};
 use super::notify::{Notice, Notify};
 use super::outcome::StoredOutcome;
 use super::people::People;
 use super::policy::Policies;
+use super::running::{Finish, Running};
 use super::terminal::ChangeTerminal;
+use super::text::check_text;
 use super::{Access, Decision, GateKeys, GateSettings, Submitted};
 use crate::audit::LogWriter;
 use crate::layer::{Call, Layer, Next};
@@ -56,12 +56,6 @@ pub(crate) struct Path {
     pub(crate) layers: Arc<[Arc<dyn Layer>]>,
 }
 
-/// The changes that run in this process, so that whoever redeems the same grant waits for the same result.
-#[derive(Debug, Default)]
-pub(crate) struct Running(Mutex<HashMap<GrantId, watch::Receiver<Option<Finish>>>>);
-
-pub(super) type Finish = Result<Submitted<Response>>;
-
 /// A change that the gate decided to make.
 pub(super) struct Change {
     pub(super) cx: Context,
@@ -86,7 +80,8 @@ impl Gate {
         let concrete = Concrete::new(target, &submission.action)?;
         if let Some(key) = &submission.idempotency_key {
             check_key(key)?;
-            if let Some(seen) = self.store.key(key, self.clock.now()).await? {
+            let seen = self.store.key(key, self.clock.now()).await.map_err(Error::not_applied)?;
+            if let Some(seen) = seen {
                 return self.resume(cx, &seen, &concrete.digest).await;
             }
         }
@@ -227,20 +222,24 @@ impl Gate {
         let call = Call::change(&grant.action, &path.provider, cx);
         let layered = {
             let next = Next::new(&path.layers, call, &terminal);
-            let mut layered = std::pin::pin!(AssertUnwindSafe(next.run()).catch_unwind());
-            loop {
-                tokio::select! {
-                    result = &mut layered => break result.unwrap_or_else(|_| Err(Error::unexpected("a layer panicked"))),
-                    () = tokio::time::sleep(self.settings.lease / 3) => self.renew(&grant.id).await,
+            tokio::select! {
+                result = AssertUnwindSafe(next.run()).catch_unwind() => {
+                    result.unwrap_or_else(|_| Err(Error::unexpected("a layer panicked")))
                 }
+                never = self.keep_lease(&grant.id) => match never {},
             }
         };
         terminal.conclude(layered)
     }
 
-    async fn renew(&self, id: &GrantId) {
-        if let Err(error) = self.store.renew_lease(id, self.lease_until()).await {
-            tracing::warn!(grant = %id, code = error.kind().code(), "the lease of a change could not be renewed");
+    /// Renews a lease well before it lapses, again and again. It runs beside the change, so that a slow store does not
+    /// hold it up.
+    async fn keep_lease(&self, id: &GrantId) -> Infallible {
+        loop {
+            tokio::time::sleep(self.settings.lease / 3).await;
+            if let Err(error) = self.store.renew_lease(id, self.lease_until()).await {
+                tracing::warn!(grant = %id, code = error.kind().code(), "the lease of a change could not be renewed");
+            }
         }
     }
 
@@ -268,32 +267,9 @@ impl Gate {
         }
     }
 
-    /// What a spent grant's change gave; waits for it if it is being made in this process.
-    pub(super) async fn running_or_settled(&self, id: &GrantId) -> Finish {
-        match self.running.wait(id).await {
-            Some(finish) => finish,
-            None => self.settled(id).await,
-        }
-    }
-
-    /// What a spent grant's change gave, for whoever asks again.
-    pub(super) async fn settled(&self, id: &GrantId) -> Finish {
-        let grant = self.load(id).await?;
-        if grant.state != GrantState::Spent {
-            return Err(Error::conflict(format!("the grant is {} by now", grant.state)).with_context("grant", id));
-        }
-        match self.store.outcome(id).await? {
-            Some(stored) => StoredOutcome::from_json(&stored)?.into_result().map(Submitted::Done),
-            None => {
-                let message = "the change was begun and its outcome is not known yet; look at the audit log";
-                Err(Error::conflict(message).maybe_applied().with_context("grant", id))
-            }
-        }
-    }
-
     /// Loads a grant that must exist.
     pub(super) async fn load(&self, id: &GrantId) -> Result<Grant> {
-        let record = self.store.grant(id).await?;
+        let record = self.store.grant(id).await.map_err(Error::not_applied)?;
         let unknown = || Error::not_found("there is no such grant").with_context("grant", visible(id.as_str()));
         Grant::from_record(id, &record.ok_or_else(unknown)?, &self.keys)
     }
@@ -361,31 +337,6 @@ impl Gate {
 
     pub(super) fn lease_until(&self) -> Time {
         self.clock.now() + self.settings.lease
-    }
-}
-
-impl Running {
-    /// Joins the change that runs for this grant, or starts it.
-    fn join(&self, id: &GrantId, start: impl FnOnce(watch::Sender<Option<Finish>>)) -> watch::Receiver<Option<Finish>> {
-        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(finish) = running.get(id) {
-            return finish.clone();
-        }
-        let (sender, finish) = watch::channel(None);
-        running.insert(id.clone(), finish.clone());
-        drop(running);
-        start(sender);
-        finish
-    }
-
-    /// The result of the change that runs for this grant, if one does.
-    async fn wait(&self, id: &GrantId) -> Option<Finish> {
-        let mut finish = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id)?.clone();
-        finish.wait_for(Option::is_some).await.ok()?.clone()
-    }
-
-    fn leave(&self, id: &GrantId) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
 }
 

@@ -118,8 +118,8 @@ impl Builder {
         self
     }
 
-    /// The keys that seal grants and sign the log. Without a call they are made anew, which suits a store in memory; a
-    /// store that lasts needs keys that last, such as those of [`GateKeys::open`].
+    /// The keys that seal grants and sign the log. Without a call they are made on first use and kept beside a store that
+    /// lasts (`opsorch.db.keys` beside `opsorch.db`, readable by its owner alone); for a store in memory they are made anew.
     pub fn keys(mut self, keys: GateKeys) -> Self {
         self.keys = Some(keys);
         self
@@ -180,21 +180,27 @@ impl Builder {
         if let Some(secrets) = self.secrets {
             env = env.with_secrets(secrets);
         }
-        if let Some(transport) = default_transport(self.transport)? {
+        // A client for HTTP reads the system's certificates, which takes its time: only where somebody may ask for it.
+        let is_configured = self.config.provider_names().next().is_some() || !self.configured.is_empty();
+        let transport = match self.transport {
+            None if is_configured => default_transport()?,
+            given => given,
+        };
+        if let Some(transport) = transport {
             env = env.with_transport(transport);
         }
-        let (config, registry) = (self.config, self.registry);
-        let mut providers = BTreeMap::new();
-        let mut built = config.build_providers(&registry, &env).await?;
+        let config = self.config;
+        let mut built = config.build_providers(&self.registry, &env).await?;
         for (name, configured) in self.configured {
             built.push(configured.build_as(&name, &env).await?);
         }
-        for provider in built.into_iter().chain(self.providers) {
-            providers.insert(provider.name().clone(), Arc::new(provider));
-        }
-        let store: Arc<dyn Store> = self.store.unwrap_or_else(|| match config.store() {
-            StoreConfig::Memory => Arc::new(MemoryStore::new()),
-        });
+        built.extend(self.providers);
+        let by_name = |provider: Provider| (provider.name().clone(), Arc::new(provider));
+        let providers: BTreeMap<_, _> = built.into_iter().map(by_name).collect();
+        let store = match self.store {
+            Some(store) => store,
+            None => open_store(config.store())?,
+        };
         let mut routes = config.routes;
         routes.extend(self.routes);
         check_routes(&routes, &providers)?;
@@ -205,9 +211,10 @@ impl Builder {
             policies.extend(config.policy.map(|rules| Arc::new(rules) as Arc<dyn Policy>));
         }
         let access = self.access.or_else(|| config.access.map(|rules| Arc::new(rules) as Arc<dyn Access>));
-        let keys = match self.keys {
-            Some(keys) => keys,
-            None => GateKeys::generate(LOG_NAME)?,
+        let keys = match (self.keys, store.key_file()) {
+            (Some(keys), _) => keys,
+            (None, Some(path)) => GateKeys::open(path, LOG_NAME)?,
+            (None, None) => GateKeys::generate(LOG_NAME)?,
         };
         let audit = AuditLog::new(Arc::clone(&store), keys.log().name(), keys.verifier_keys());
         let mut sinks = self.sinks;
@@ -238,6 +245,18 @@ impl Builder {
     }
 }
 
+fn open_store(config: &StoreConfig) -> Result<Arc<dyn Store>> {
+    match config {
+        StoreConfig::Memory => Ok(Arc::new(MemoryStore::new())),
+        #[cfg(feature = "sqlite")]
+        StoreConfig::Sqlite { path } => Ok(Arc::new(crate::store::SqliteStore::open(path)?)),
+        #[cfg(not(feature = "sqlite"))]
+        StoreConfig::Sqlite { .. } => {
+            Err(Error::unsupported("the store `sqlite` needs the cargo feature `sqlite` of the crate opsorch"))
+        }
+    }
+}
+
 fn default_layers() -> Vec<Arc<dyn Layer>> {
     vec![Arc::new(TraceLayer), Arc::new(TimeoutLayer::default()), Arc::new(RetryLayer::default())]
 }
@@ -261,16 +280,13 @@ fn check_routes(
 }
 
 #[cfg(feature = "reqwest")]
-fn default_transport(given: Option<Arc<dyn Transport>>) -> Result<Option<Arc<dyn Transport>>> {
-    Ok(Some(match given {
-        Some(transport) => transport,
-        None => Arc::new(crate::transport::ReqwestTransport::new()?),
-    }))
+fn default_transport() -> Result<Option<Arc<dyn Transport>>> {
+    Ok(Some(Arc::new(crate::transport::ReqwestTransport::new()?)))
 }
 
 #[cfg(not(feature = "reqwest"))]
-fn default_transport(given: Option<Arc<dyn Transport>>) -> Result<Option<Arc<dyn Transport>>> {
-    Ok(given)
+fn default_transport() -> Result<Option<Arc<dyn Transport>>> {
+    Ok(None)
 }
 
 impl fmt::Debug for Builder {

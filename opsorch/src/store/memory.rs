@@ -181,6 +181,10 @@ impl Store for MemoryStore {
         Ok(spread)
     }
 
+    fn key_file(&self) -> Option<PathBuf> {
+        None
+    }
+
     async fn nodes(&self, wanted: &[(u32, u64)]) -> Result<HashMap<(u32, u64), Hash>> {
         let state = self.state();
         Ok(wanted.iter().filter_map(|place| Some((*place, *state.nodes.get(place)?))).collect())

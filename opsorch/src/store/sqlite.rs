@@ -8,7 +8,7 @@ mod rows;
 mod steps;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,8 +29,9 @@ use writer::Writer;
 ///   share a commit, and its signed head.
 /// * Readers do not wait for writers. While nothing can be written, because the disk is full, the file is read-only or
 ///   another process holds it, changes are refused with [`Unavailable`](crate::ErrorKind::Unavailable) and reads go on.
-/// * The file holds no secrets, and belongs to its owner alone (mode 0600) where this creates it. The gate's keys are not
-///   in it: give the same [`GateKeys`](crate::gate::GateKeys) each time, since they sign the log and seal the grants.
+/// * The file holds no secrets, and belongs to its owner alone (mode 0600) where this creates it. The gate's keys are never
+///   in it. Unless the embedder gives others, they are in a file beside it, with `.keys` after its name: keep that one
+///   apart from backups of this one. With other keys than those that the log was begun with, every change is refused.
 /// * Whoever can write to the file cannot redeem by it: an inserted or edited grant is not sealed, and one whose life has
 ///   ended in the log is not spent again, whatever its row says. Who puts an older copy of the *whole* file back takes
 ///   everything back, the log too; an anchor tells (see [`audit`](crate::audit)).
@@ -41,15 +42,12 @@ use writer::Writer;
 ///
 /// ```
 /// use opsorch::OpsOrch;
-/// use opsorch::gate::GateKeys;
 /// use opsorch::store::SqliteStore;
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// # let directory = tempfile::tempdir().unwrap();
 /// # let path = directory.path().join("opsorch.db");
-/// let store = SqliteStore::open(path)?;
-/// let keys = GateKeys::generate("example.com/ops")?; // in production: from where your secrets are
-/// let ops = OpsOrch::builder().store(store).keys(keys).build().await?;
+/// let ops = OpsOrch::builder().store(SqliteStore::open(path)?).build().await?;
 /// assert_eq!(ops.audit().checkpoint().await?, None, "nothing has happened");
 /// # Ok::<(), opsorch::Error>(())
 /// # }).unwrap();
@@ -62,6 +60,7 @@ struct Connections {
     // Dropped first: the last connection to be closed tidies up, and must be one that writes.
     readers: Readers,
     writer: Writer,
+    key_file: PathBuf,
 }
 
 /// How a [`SqliteStore`] is opened.
@@ -115,8 +114,10 @@ impl SqliteOptions {
     /// Those of [`SqliteStore::open`].
     pub fn open(self, path: impl AsRef<Path>) -> Result<SqliteStore> {
         let (file, connection) = File::open(path.as_ref(), self)?;
-        let readers = Readers::new(file.clone());
-        Ok(SqliteStore(Arc::new(Connections { readers, writer: Writer::start(file, connection)? })))
+        let key_file = file.beside(".keys");
+        let readers = Readers::open(file.clone())?;
+        let writer = Writer::start(file, connection)?;
+        Ok(SqliteStore(Arc::new(Connections { readers, writer, key_file })))
     }
 }
 
@@ -201,6 +202,10 @@ impl Store for SqliteStore {
 
     async fn checkpoints(&self, limit: u32) -> Result<Vec<String>> {
         self.0.readers.read(move |connection| read::checkpoints(connection, limit)).await
+    }
+
+    fn key_file(&self) -> Option<PathBuf> {
+        Some(self.0.key_file.clone())
     }
 
     async fn nodes(&self, wanted: &[(u32, u64)]) -> Result<HashMap<(u32, u64), Hash>> {

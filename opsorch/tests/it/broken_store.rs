@@ -9,6 +9,7 @@ use opsorch::{
     OutcomeStatus, Result, Submitted, Target, Ticket, TicketQuery, async_trait,
 };
 use opsorch_testkit::Fault;
+use tokio::time::Instant;
 
 use crate::faulty_store::FaultyStore;
 use crate::support::{World, agent, allow, one_sre, sre, ticket};
@@ -185,6 +186,18 @@ async fn a_lease_that_cannot_be_renewed_does_not_disturb_the_change() {
     world.vendor.faults().next(Operation::TicketCreate, Fault::Delay(Duration::from_secs(300)));
     assert!(matches!(create(&world).await.unwrap(), Submitted::Done(_)));
     assert_eq!(world.outcome().await, OutcomeStatus::Applied);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_whose_renewal_hangs_does_not_hold_the_change_up() {
+    let (world, store) = broken(allow).await;
+    store.hang("renew_lease");
+    let delay = Duration::from_secs(25);
+    world.vendor.faults().next(Operation::TicketCreate, Fault::Delay(delay));
+    let started = Instant::now();
+    let submitted = tokio::time::timeout(Duration::from_secs(3600), create(&world)).await;
+    assert!(matches!(submitted.expect("the change ends").unwrap(), Submitted::Done(_)));
+    assert_eq!(started.elapsed(), delay);
 }
 
 #[tokio::test(start_paused = true)]

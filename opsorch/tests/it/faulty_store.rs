@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use opsorch::audit::{Hash, LogWriter};
@@ -24,6 +25,7 @@ struct Faults {
     /// How often each call still fails, by its name.
     failing: BTreeMap<&'static str, u32>,
     everything_fails: bool,
+    hanging: Option<&'static str>,
     alter: Option<Alter>,
 }
 
@@ -36,6 +38,11 @@ impl FaultyStore {
     /// Fails every call, or none any more.
     pub(crate) fn fail_everything(&self, fail: bool) {
         self.faults.lock().unwrap().everything_fails = fail;
+    }
+
+    /// Never answers a call of this name.
+    pub(crate) fn hang(&self, call: &'static str) {
+        self.faults.lock().unwrap().hanging = Some(call);
     }
 
     /// Shows grants as `alter` makes them.
@@ -53,7 +60,10 @@ impl FaultyStore {
         self.inner.grant(id).await.unwrap().expect("the grant is stored")
     }
 
-    fn attempt(&self, call: &'static str) -> Result<&MemoryStore> {
+    async fn attempt(&self, call: &'static str) -> Result<&MemoryStore> {
+        if self.faults.lock().unwrap().hanging == Some(call) {
+            std::future::pending::<()>().await;
+        }
         let mut faults = self.faults.lock().unwrap();
         let counted = faults.failing.get_mut(call).filter(|times| **times > 0).map(|times| *times -= 1).is_some();
         if counted || faults.everything_fails {
@@ -79,64 +89,68 @@ impl fmt::Debug for FaultyStore {
 #[async_trait]
 impl Store for FaultyStore {
     async fn record(&self, log: &LogWriter, entry: Entry) -> Result<Entry> {
-        self.attempt("record")?.record(log, entry).await
+        self.attempt("record").await?.record(log, entry).await
     }
 
     async fn request(&self, log: &LogWriter, step: Request) -> Result<Requested> {
-        self.attempt("request")?.request(log, step).await
+        self.attempt("request").await?.request(log, step).await
     }
 
     async fn transition(&self, log: &LogWriter, step: Transition) -> Result<Transitioned> {
-        self.attempt("transition")?.transition(log, step).await
+        self.attempt("transition").await?.transition(log, step).await
     }
 
     async fn begin_change(&self, log: &LogWriter, step: BeginChange) -> Result<Begun> {
-        self.attempt("begin_change")?.begin_change(log, step).await
+        self.attempt("begin_change").await?.begin_change(log, step).await
     }
 
     async fn finish_change(&self, log: &LogWriter, step: FinishChange) -> Result<Finished> {
-        self.attempt("finish_change")?.finish_change(log, step).await
+        self.attempt("finish_change").await?.finish_change(log, step).await
     }
 
     async fn renew_lease(&self, grant: &GrantId, until: Time) -> Result<()> {
-        self.attempt("renew_lease")?.renew_lease(grant, until).await
+        self.attempt("renew_lease").await?.renew_lease(grant, until).await
     }
 
     async fn lapsed(&self, now: Time) -> Result<Vec<OpenIntent>> {
-        self.attempt("lapsed")?.lapsed(now).await
+        self.attempt("lapsed").await?.lapsed(now).await
     }
 
     async fn grant(&self, id: &GrantId) -> Result<Option<GrantRecord>> {
-        let stored = self.attempt("grant")?.grant(id).await?;
+        let stored = self.attempt("grant").await?.grant(id).await?;
         Ok(self.shown(id, stored))
     }
 
     async fn grants(&self, states: &[GrantState], limit: u32) -> Result<Vec<GrantRecord>> {
-        let stored = self.attempt("grants")?.grants(states, limit).await?;
+        let stored = self.attempt("grants").await?.grants(states, limit).await?;
         Ok(stored.into_iter().filter_map(|record| self.shown(&record.id.clone(), Some(record))).collect())
     }
 
     async fn key(&self, key: &str, now: Time) -> Result<Option<KeyUse>> {
-        self.attempt("key")?.key(key, now).await
+        self.attempt("key").await?.key(key, now).await
     }
 
     async fn outcome(&self, grant: &GrantId) -> Result<Option<String>> {
-        self.attempt("outcome")?.outcome(grant).await
+        self.attempt("outcome").await?.outcome(grant).await
     }
 
     async fn entries(&self, from: u64, limit: u32) -> Result<Vec<StoredEntry>> {
-        self.attempt("entries")?.entries(from, limit).await
+        self.attempt("entries").await?.entries(from, limit).await
     }
 
     async fn checkpoint(&self) -> Result<Option<String>> {
-        self.attempt("checkpoint")?.checkpoint().await
+        self.attempt("checkpoint").await?.checkpoint().await
     }
 
     async fn checkpoints(&self, limit: u32) -> Result<Vec<String>> {
-        self.attempt("checkpoints")?.checkpoints(limit).await
+        self.attempt("checkpoints").await?.checkpoints(limit).await
     }
 
     async fn nodes(&self, wanted: &[(u32, u64)]) -> Result<HashMap<(u32, u64), Hash>> {
-        self.attempt("nodes")?.nodes(wanted).await
+        self.attempt("nodes").await?.nodes(wanted).await
+    }
+
+    fn key_file(&self) -> Option<PathBuf> {
+        self.inner.key_file()
     }
 }

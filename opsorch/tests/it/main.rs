@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod audit;
+mod bad_input;
 mod broken_store;
+mod canary;
 mod chain;
 mod config;
 mod digest;
@@ -20,5 +22,6 @@ mod store;
 mod properties;
 mod recovery;
 mod support;
+mod tracker;
 mod traces;
 mod transport;

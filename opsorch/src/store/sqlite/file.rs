@@ -55,6 +55,13 @@ impl File {
         Ok(connection)
     }
 
+    /// The path of another file, named after this one as SQLite names its own.
+    pub(super) fn beside(&self, suffix: &str) -> PathBuf {
+        let mut path = self.path.clone().into_os_string();
+        path.push(suffix);
+        path.into()
+    }
+
     /// Refuses to write to a file that nobody would find again.
     pub(super) fn expect_in_place(&self) -> Result<()> {
         if matches!(identity(&self.path), Ok(found) if found == self.identity) {
@@ -128,16 +135,18 @@ pub(super) fn expect_schema(connection: &Connection) -> Result<(), Failure> {
 
 /// How many migrations the file has had: none if it is empty.
 fn schema_version(connection: &Connection) -> Result<usize, Failure> {
-    let number = |sql: &str| connection.prepare_cached(sql)?.query_row([], |row| row.get::<_, i32>(0));
-    let application = number("PRAGMA application_id")?;
-    let version = number("PRAGMA user_version")?;
+    // In one statement, so that all of it is from before another process migrated the file, or from after.
+    let sql = "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
+        FROM pragma_application_id, pragma_user_version";
+    let mut statement = connection.prepare_cached(sql)?;
+    let header = statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let (application, version, tables): (i32, i32, i64) = header;
     if application == APPLICATION_ID {
         return match usize::try_from(version) {
             Ok(version) if version <= MIGRATIONS.len() => Ok(version),
             _ => Err(newer(version).into()),
         };
     }
-    let tables = number("SELECT count(*) FROM sqlite_schema")?;
     if (application, version, tables) == (0, 0, 0) { Ok(0) } else { Err(not_a_store("another application's").into()) }
 }
 

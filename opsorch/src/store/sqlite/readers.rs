@@ -13,7 +13,7 @@ use crate::{Error, ErrorKind, Result};
 /// How many read at once; more wait for their turn.
 const MOST: usize = 4;
 
-/// A few connections, opened when they are needed.
+/// A few connections; all but the first are opened when they are needed.
 #[derive(Debug)]
 pub(super) struct Readers {
     pool: Arc<Pool>,
@@ -27,8 +27,10 @@ struct Pool {
 }
 
 impl Readers {
-    pub(super) fn new(file: File) -> Self {
-        Self { pool: Arc::new(Pool { file, idle: Mutex::default() }), turns: Arc::new(Semaphore::new(MOST)) }
+    /// Opens the first connection, so that reads go on whatever becomes of the file's name.
+    pub(super) fn open(file: File) -> Result<Self> {
+        let idle = Mutex::new(vec![file.reader()?]);
+        Ok(Self { pool: Arc::new(Pool { file, idle }), turns: Arc::new(Semaphore::new(MOST)) })
     }
 
     /// Reads on a thread of the runtime that may block.

@@ -36,20 +36,25 @@ impl<'a> Steps<'a> {
         Ok(Self { rows, tree, log: None, entries: Vec::new() })
     }
 
-    /// Runs one step, and undoes all of it if it fails.
-    pub(super) fn attempt<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T, Failure>) -> Result<Result<T>> {
+    /// Runs one step, and undoes all of it if it fails. An outer error is one of the transaction.
+    pub(super) fn attempt<T>(
+        &mut self,
+        step: impl FnOnce(&mut Self) -> Result<T, Failure>,
+    ) -> Result<Result<T>, Failure> {
         let before = self.entries.len();
-        let sql = |sql: &str| self.rows.execute_batch(sql).map_err(Failure::from);
-        sql("SAVEPOINT step")?;
+        self.rows.execute_batch("SAVEPOINT step")?;
         match step(self) {
             Ok(done) => {
-                self.rows.execute_batch("RELEASE step").map_err(Failure::from)?;
+                self.rows.execute_batch("RELEASE step")?;
                 Ok(Ok(done))
             }
             Err(failure) => {
-                self.rows.execute_batch("ROLLBACK TO step; RELEASE step").map_err(Failure::from)?;
                 self.entries.truncate(before);
-                Ok(Err(failure.into()))
+                match self.rows.execute_batch("ROLLBACK TO step; RELEASE step") {
+                    Ok(()) => Ok(Err(failure.into())),
+                    // SQLite has undone the whole transaction, as it does on a full disk.
+                    Err(_) => Err(failure),
+                }
             }
         }
     }

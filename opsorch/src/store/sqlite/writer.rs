@@ -65,7 +65,7 @@ fn ended() -> Error {
 /// A step that waits for its commit, whatever it answers.
 trait Job: std::fmt::Debug + Send {
     /// Runs the step and keeps its answer. An error is one of the transaction, not of the step.
-    fn run(&mut self, steps: &mut Steps<'_>) -> Result<()>;
+    fn run(&mut self, steps: &mut Steps<'_>) -> Result<(), Failure>;
 
     /// Answers, after the commit.
     fn answer(&mut self, committed: Result<()>);
@@ -82,7 +82,7 @@ where
     T: Send + 'static,
     S: Fn(&mut Steps<'_>) -> Result<T, Failure> + Send + 'static,
 {
-    fn run(&mut self, steps: &mut Steps<'_>) -> Result<()> {
+    fn run(&mut self, steps: &mut Steps<'_>) -> Result<(), Failure> {
         self.answer = Some(steps.attempt(&self.step)?);
         Ok(())
     }

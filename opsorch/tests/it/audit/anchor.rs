@@ -152,25 +152,12 @@ async fn every_so_many_entries_are_counted_across_restarts() {
 async fn commits_at_once_are_anchored_up_to_the_last() {
     let (_folder, path) = elsewhere();
     let world = anchored(&MemoryStore::new(), &path, 1).await;
-    futures(&world, 40).await;
+    let triage = agent();
+    futures_util::future::join_all((0..40).map(|_| world.ask(&triage))).await;
     world.ops.idle().await;
     let sizes = sizes(&path);
     assert!(sizes.is_sorted() && sizes.last() == Some(&40), "{sizes:?}");
     assert_eq!(world.ops.audit().anchor_failures(), 0);
-}
-
-async fn futures(world: &World, count: usize) {
-    let requests = (0..count).map(|_| async { drop(world.ask(&agent()).await) });
-    futures_util_join(requests).await;
-}
-
-async fn futures_util_join(futures: impl Iterator<Item = impl Future<Output = ()>>) {
-    let mut waiting: Vec<_> = futures.map(Box::pin).collect();
-    std::future::poll_fn(|cx| {
-        waiting.retain_mut(|future| future.as_mut().poll(cx).is_pending());
-        if waiting.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-    })
-    .await;
 }
 
 fn head(size: u8) -> (Checkpoint, String) {
@@ -211,7 +198,9 @@ async fn a_file_that_a_crash_cut_anywhere_gives_the_whole_heads_and_takes_the_ne
 fn heads_are_read_from_a_file_that_a_person_put_together() {
     let (_folder, path) = elsewhere();
     let (one, other) = (head(1).1, head(2).1);
-    for text in [format!("{one}\n{other}"), format!("\n\n\n{one}\n\n\n\n{other}\n"), format!("notes\n\n\n{one}\n{other}")] {
+    for text in
+        [format!("{one}\n{other}"), format!("\n\n\n{one}\n\n\n\n{other}\n"), format!("notes\n\n\n{one}\n{other}")]
+    {
         fs::write(&path, text).unwrap();
         assert_eq!(FileAnchor::read(&path).unwrap(), [one.clone(), other.clone()]);
     }

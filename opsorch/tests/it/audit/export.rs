@@ -81,11 +81,9 @@ async fn every_altered_byte_of_an_excerpt_or_a_story_is_found() {
         for place in 0..json.len() {
             let mut bytes = json.clone().into_bytes();
             bytes[place] ^= 1;
-            let read = Bundle::from_json(&String::from_utf8_lossy(&bytes));
-            // A byte of the space between two values is of no account.
-            let found = read.is_ok_and(|read| read == bundle || !findings(log, &read, &[]).is_empty());
-            let unreadable = Bundle::from_json(&String::from_utf8_lossy(&bytes)).is_err();
-            assert!(found || unreadable, "byte {place} of {json}");
+            let Ok(read) = Bundle::from_json(&String::from_utf8_lossy(&bytes)) else { continue };
+            assert!(read != bundle, "there is no space to alter at {place}");
+            assert!(!findings(log, &read, &[]).is_empty(), "byte {place} of {json}");
         }
     }
 }

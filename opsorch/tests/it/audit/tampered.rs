@@ -1,11 +1,12 @@
 //! A store whose entries somebody edits on their way out.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use opsorch::audit::{Hash, LogWriter};
 use opsorch::store::{
-    BeginChange, Begun, FinishChange, Finished, GrantRecord, KeyUse, MemoryStore, OpenIntent, Request, Requested, Store,
-    StoredEntry, Transition, Transitioned,
+    BeginChange, Begun, FinishChange, Finished, GrantRecord, KeyUse, MemoryStore, OpenIntent, Request, Requested,
+    Store, StoredEntry, Transition, Transitioned,
 };
 use opsorch::{Entry, GrantId, GrantState, Result, Time, async_trait};
 
@@ -91,6 +92,10 @@ impl Store for Tampered {
 
     async fn checkpoints(&self, limit: u32) -> Result<Vec<String>> {
         self.0.checkpoints(limit).await
+    }
+
+    fn key_file(&self) -> Option<PathBuf> {
+        self.0.key_file()
     }
 
     async fn nodes(&self, wanted: &[(u32, u64)]) -> Result<HashMap<(u32, u64), Hash>> {

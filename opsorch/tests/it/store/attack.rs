@@ -1,0 +1,209 @@
+//! Whoever can write to the file, and has no key, tries to have a change made.
+
+use opsorch::audit::{Finding, verify};
+use opsorch::gate::Policy;
+use opsorch::{ApprovalRequest, Context, Error, ErrorKind, GrantState, Quorum};
+use rusqlite::params;
+
+use super::sqlite::{Place, change, stored};
+use crate::support::{World, agent, allow, ask, one_sre, sre};
+
+/// A grant that waits, in a file that is attacked.
+struct Attack {
+    place: Place,
+    world: World,
+    request: ApprovalRequest,
+}
+
+/// A row of a grant as it was once.
+struct Row(i64, String, String, Vec<u8>);
+
+impl Attack {
+    async fn new(policy: impl Policy) -> Self {
+        let place = Place::new();
+        let world = World::with(policy, stored(&place)).await;
+        let request = world.ask(&agent()).await;
+        Self { place, world, request }
+    }
+
+    /// A grant that can be redeemed.
+    async fn approved() -> Self {
+        let this = Self::new(one_sre()).await;
+        this.world.approve(&this.request, &sre("alice")).await.unwrap();
+        this
+    }
+
+    fn run(&self, sql: &str) {
+        self.place.raw().execute_batch(sql).unwrap();
+    }
+
+    fn row(&self) -> Row {
+        let sql = "SELECT version, state, body, seal FROM grants WHERE id = ?1";
+        let read = |row: &rusqlite::Row<'_>| Ok(Row(row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+        self.place.raw().query_row(sql, [self.request.id.as_str()], read).unwrap()
+    }
+
+    fn put_back(&self, Row(version, state, body, seal): &Row) {
+        let sql = "UPDATE grants SET version = ?2, state = ?3, body = ?4, seal = ?5 WHERE id = ?1";
+        let values = params![self.request.id.as_str(), version, state, body, seal];
+        assert_eq!(self.place.raw().execute(sql, values).unwrap(), 1);
+    }
+
+    async fn redeem(&self) -> Result<opsorch::Response, Error> {
+        self.world.redeem(&self.request, &agent()).await
+    }
+
+    /// Fails if the grant can be redeemed, or the vendor sees more changes than these.
+    async fn assert_refused(&self, changes: usize) -> Error {
+        let error = self.redeem().await.expect_err("it was redeemed");
+        assert!(!error.may_have_applied(), "{error:?}");
+        assert_eq!(self.world.changes(), changes, "{error}");
+        error
+    }
+}
+
+#[tokio::test]
+async fn an_edited_grant_does_not_redeem() {
+    let forgeries = [
+        "UPDATE grants SET state = 'active'",
+        "UPDATE grants SET state = 'active', body = replace(body, '\"requested\"', '\"active\"')",
+        "UPDATE grants SET state = 'active', version = 1",
+        "UPDATE grants SET seal = zeroblob(32), state = 'active'",
+        "UPDATE grants SET seal = x'', state = 'active'",
+    ];
+    for forgery in forgeries {
+        let attack = Attack::new(one_sre()).await;
+        attack.run(forgery);
+        let error = attack.assert_refused(0).await;
+        assert_eq!(*error.kind(), ErrorKind::Denied, "{forgery}: {error}");
+    }
+    for forgery in [
+        "UPDATE grants SET body = replace(body, 'disk full', 'sell all')",
+        "UPDATE grants SET body = replace(body, 'triage', 'mallory')",
+        "UPDATE grants SET body = body || ' '",
+    ] {
+        let attack = Attack::approved().await;
+        attack.run(forgery);
+        let error = attack.assert_refused(0).await;
+        assert_eq!(*error.kind(), ErrorKind::Denied, "{forgery}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn an_inserted_answer_does_not_redeem() {
+    let attack = Attack::new(ask(Quorum::of(2, "sre"))).await;
+    attack.world.approve(&attack.request, &sre("alice")).await.unwrap();
+    let Row(version, _, body, seal) = attack.row();
+    let mut grant: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let mut answer = grant["answers"][0].clone();
+    answer["actor"]["identity"]["subject"] = "bob".into();
+    grant["answers"].as_array_mut().unwrap().push(answer);
+    grant["state"] = "active".into();
+    attack.put_back(&Row(version, "active".into(), grant.to_string(), seal));
+    let error = attack.assert_refused(0).await;
+    assert_eq!(*error.kind(), ErrorKind::Denied, "{error}");
+}
+
+#[tokio::test]
+async fn a_grant_that_is_inserted_does_not_redeem() {
+    // The row of an approved grant, with another id or under the id of one that waits.
+    let mut attack = Attack::approved().await;
+    attack.run("INSERT INTO grants SELECT 'copy', version, state, requested_at, body, seal FROM grants");
+    let waiting = attack.world.ask(&agent()).await;
+    let approved = attack.row();
+    for id in ["copy".into(), waiting.id.clone()] {
+        attack.request.id = id;
+        attack.put_back(&approved);
+        let error = attack.assert_refused(0).await;
+        assert_eq!(*error.kind(), ErrorKind::Denied, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_grant_that_was_redeemed_is_not_redeemed_again_by_an_old_row() {
+    let attack = Attack::approved().await;
+    let active = attack.row();
+    attack.redeem().await.unwrap();
+    attack.put_back(&active);
+    attack.assert_refused(1).await;
+    attack.run("PRAGMA foreign_keys = OFF; DELETE FROM outcomes; DELETE FROM intents");
+    attack.assert_refused(1).await;
+    attack.world.assert_log_verifies().await;
+}
+
+#[tokio::test]
+async fn a_grant_that_was_taken_back_is_not_redeemed_by_an_old_row() {
+    let attack = Attack::approved().await;
+    let active = attack.row();
+    let cx = Context::new(agent());
+    attack.world.ops.approvals(&cx).withdraw(&attack.request.id).await.unwrap();
+    attack.put_back(&active);
+    attack.assert_refused(0).await;
+}
+
+#[tokio::test]
+async fn a_request_that_was_denied_is_not_redeemed_by_an_old_row_and_new_answers() {
+    let attack = Attack::new(one_sre()).await;
+    let waiting = attack.row();
+    let cx = Context::new(sre("alice"));
+    attack.world.ops.approvals(&cx).deny(&attack.request.id, &attack.request.digest, "no").await.unwrap();
+    attack.put_back(&waiting);
+    let fooled = attack.world.approve(&attack.request, &sre("bob")).await.unwrap();
+    assert_eq!(fooled.state, GrantState::Active, "the row alone looks right");
+    attack.assert_refused(0).await;
+}
+
+#[tokio::test]
+async fn triggers_and_views_in_the_file_do_nothing() {
+    let attack = Attack::approved().await;
+    attack.run(
+        "CREATE TRIGGER keep BEFORE UPDATE ON grants BEGIN SELECT raise(IGNORE); END;
+        CREATE TRIGGER hide BEFORE INSERT ON intents BEGIN SELECT raise(IGNORE); END;
+        CREATE TRIGGER forget AFTER INSERT ON entries BEGIN DELETE FROM entries; END;
+        CREATE TEMP VIEW tree AS SELECT 0 AS id, zeroblob(8) AS frontier;",
+    );
+    attack.redeem().await.unwrap();
+    attack.redeem().await.unwrap();
+    assert_eq!(attack.world.changes(), 1, "the second answer is that of the first");
+    attack.world.assert_log_verifies().await;
+}
+
+#[tokio::test]
+async fn an_altered_log_is_found_and_not_continued() {
+    let place = Place::new();
+    let world = World::with(allow, stored(&place)).await;
+    for _ in 0..3 {
+        change(&world).await.unwrap();
+    }
+    place
+        .raw()
+        .execute_batch("UPDATE entries SET leaf = replace(leaf, 'triage', 'nobody') WHERE sequence = 2")
+        .unwrap();
+    let bundle = world.ops.audit().bundle().await.unwrap();
+    let report = verify(&bundle, world.ops.audit().verifier_keys(), &[]);
+    assert_eq!(report.findings, [Finding::EntryAltered { sequence: 2 }]);
+
+    // The tree of another history in place of ours: its head has no signature, and gets none.
+    let mut tree = opsorch::audit::Frontier::default();
+    (0..6).for_each(|_| drop(tree.push(opsorch::audit::leaf_hash(b"forged"))));
+    place.raw().execute("UPDATE tree SET frontier = ?1", [tree.to_bytes()]).unwrap();
+    let error = change(&world).await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Unexpected, "{error}");
+    assert!(!error.may_have_applied(), "{error:?}");
+    assert_eq!(world.changes(), 3);
+}
+
+#[tokio::test]
+async fn a_log_that_was_cut_is_not_continued() {
+    let place = Place::new();
+    let world = World::with(allow, stored(&place)).await;
+    change(&world).await.unwrap();
+    let frontier: Vec<u8> = place.raw().query_row("SELECT frontier FROM tree", [], |row| row.get(0)).unwrap();
+    change(&world).await.unwrap();
+    let raw = place.raw();
+    raw.execute("UPDATE tree SET frontier = ?1", [frontier]).unwrap();
+    raw.execute_batch("DELETE FROM entries WHERE sequence > 1; DELETE FROM checkpoints WHERE size > 2").unwrap();
+    let error = change(&world).await.unwrap_err();
+    assert!(!error.may_have_applied(), "{error:?}");
+    assert_eq!(world.changes(), 2);
+}
