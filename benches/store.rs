@@ -15,8 +15,8 @@ use opsorch::capability::TicketWriter;
 use opsorch::gate::{Approved, Decision, GateKeys};
 use opsorch::store::{SqliteStore, Store};
 use opsorch::{
-    Action, Actor, Context, CreateTicket, Entry, Event, Clock, OpsOrch, Operation, Provider, Result, SystemClock, Target, Ticket,
-    UpdateTicket,
+    Action, Actor, Clock, Context, CreateTicket, Entry, Event, Operation, OpsOrch, Provider, Result, SystemClock,
+    Target, Ticket, UpdateTicket,
 };
 
 /// How long each rate is measured.
@@ -53,7 +53,11 @@ fn main() {
 /// What the database does alone: one transaction a row, durable before the next.
 fn raw_commits(path: &Path) -> f64 {
     let database = rusqlite::Connection::open(path).unwrap();
-    database.execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)").unwrap();
+    database
+        .execute_batch(
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)",
+        )
+        .unwrap();
     let row = "x".repeat(600);
     rate(|| {
         database.prepare_cached("INSERT INTO t (v) VALUES (?1)").unwrap().execute([&row]).unwrap();
@@ -136,7 +140,10 @@ fn proofs() {
     let bundle = Bundle::new(key.name()).checkpoints([head]).entries(entries);
     let started = Instant::now();
     assert!(verify(&bundle, &[key.verifier()], &[]).is_intact());
-    println!("verify, one core                              {:>10.0} entries/s", ENTRIES as f64 / started.elapsed().as_secs_f64());
+    println!(
+        "verify, one core                              {:>10.0} entries/s",
+        ENTRIES as f64 / started.elapsed().as_secs_f64()
+    );
 
     let mut index = 0;
     let proofs = rate(|| {
@@ -147,7 +154,8 @@ fn proofs() {
 }
 
 fn entry() -> Entry {
-    let mut entry = Entry::new(SystemClock.now(), Event::Refused, Actor::agent("bench"), Operation::TicketCreate, "request");
+    let mut entry =
+        Entry::new(SystemClock.now(), Event::Refused, Actor::agent("bench"), Operation::TicketCreate, "request");
     entry.reason = Some("no rule matches, so the change is denied".into());
     entry
 }

@@ -247,7 +247,9 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 fn is_invisible(character: char) -> bool {
     match character {
         ' ' | '\n' | '\t' => false,
-        '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}' => true,
+        '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}' => {
+            true
+        }
         '\u{8e2}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}' => true,
         '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' => true,
         '\u{e000}'..='\u{f8ff}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' => true,
@@ -272,7 +274,9 @@ mod tests {
 
     #[test]
     fn what_hides_is_shown() {
-        for hidden in ['\u{0}', '\u{1b}', '\r', '\u{a0}', '\u{200b}', '\u{202e}', '\u{2066}', '\u{e0041}', '\u{feff}', '\u{3000}'] {
+        for hidden in
+            ['\u{0}', '\u{1b}', '\r', '\u{a0}', '\u{200b}', '\u{202e}', '\u{2066}', '\u{e0041}', '\u{feff}', '\u{3000}']
+        {
             let text = format!("a{hidden}b");
             assert_eq!(visible(&text), format!("a{}b", hidden.escape_unicode()));
         }

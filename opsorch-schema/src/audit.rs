@@ -192,13 +192,7 @@ pub struct Entry {
 
 impl Entry {
     /// An entry with what every entry has; the log sets the sequence when it commits it.
-    pub fn new(
-        time: Time,
-        event: Event,
-        actor: Actor,
-        operation: Operation,
-        request_id: impl Into<String>,
-    ) -> Self {
+    pub fn new(time: Time, event: Event, actor: Actor, operation: Operation, request_id: impl Into<String>) -> Self {
         Self {
             sequence: 0,
             time,

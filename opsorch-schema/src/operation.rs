@@ -274,8 +274,7 @@ impl FromStr for Operation {
 
     fn from_str(name: &str) -> Result<Self, UnknownName> {
         let known = Self::ALL.iter().map(|operation| operation.name());
-        find(Self::ALL, |operation| operation.name() == name)
-            .ok_or_else(|| UnknownName::new("operation", name, known))
+        find(Self::ALL, |operation| operation.name() == name).ok_or_else(|| UnknownName::new("operation", name, known))
     }
 }
 
@@ -404,7 +403,9 @@ mod tests {
 
     #[test]
     fn reads_are_idempotent() {
-        assert!(Operation::ALL.iter().all(|operation| operation.effect() == Effect::Write || operation.is_idempotent()));
+        assert!(
+            Operation::ALL.iter().all(|operation| operation.effect() == Effect::Write || operation.is_idempotent())
+        );
     }
 
     #[test]

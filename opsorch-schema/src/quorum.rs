@@ -229,7 +229,17 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused_with_an_example() {
-        for text in ["", "sre", "0 of sre", "33 of sre", "1 of", "1 of a b", "1 of sre and", "1 of sre; twice", "1 of sre; redeemable by "] {
+        for text in [
+            "",
+            "sre",
+            "0 of sre",
+            "33 of sre",
+            "1 of",
+            "1 of a b",
+            "1 of sre and",
+            "1 of sre; twice",
+            "1 of sre; redeemable by ",
+        ] {
             let error = text.parse::<Quorum>().unwrap_err().to_string();
             assert!(error.contains("`2 of sre and 1 of security`"), "{error}");
         }
@@ -238,8 +248,10 @@ mod tests {
     fn quorum() -> impl Strategy<Value = Quorum> {
         let places = prop::collection::btree_map("[abc]", 1..4u32, 1..4);
         let redeemers = prop::collection::btree_set("[xyz]", 0..3);
-        (places, any::<bool>(), redeemers).prop_map(|(places, principal_excluded, redeemers)| {
-            Quorum { places, principal_excluded, redeemers }
+        (places, any::<bool>(), redeemers).prop_map(|(places, principal_excluded, redeemers)| Quorum {
+            places,
+            principal_excluded,
+            redeemers,
         })
     }
 

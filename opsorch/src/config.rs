@@ -370,7 +370,9 @@ impl TryFrom<StoreTable> for StoreConfig {
     fn try_from(table: StoreTable) -> Result<Self> {
         match (table.kind, table.path) {
             (StoreKind::Memory, None) => Ok(Self::Memory),
-            (StoreKind::Memory, Some(_)) => Err(Error::invalid("store.path", "a store in memory has no path; take it out")),
+            (StoreKind::Memory, Some(_)) => {
+                Err(Error::invalid("store.path", "a store in memory has no path; take it out"))
+            }
             (StoreKind::Sqlite, Some(path)) => Ok(Self::Sqlite { path }),
             (StoreKind::Sqlite, None) => Err(Error::invalid("store.path", "this key is missing")),
         }

@@ -18,8 +18,8 @@ use opsorch::capability::TicketWriter;
 use opsorch::gate::{Approved, Decision, GateKeys, GateSettings};
 use opsorch::store::SqliteStore;
 use opsorch::{
-    Action, Actor, Clock, Context, CreateTicket, Digest, Event, GrantId, ManualClock, OpsOrch, OutcomeStatus, Provider, Quorum,
-    Result, Submitted, SystemClock, Target, Ticket, UpdateTicket,
+    Action, Actor, Clock, Context, CreateTicket, Digest, Event, GrantId, ManualClock, OpsOrch, OutcomeStatus, Provider,
+    Quorum, Result, Submitted, SystemClock, Target, Ticket, UpdateTicket,
 };
 
 /// How often a process is killed at a random step.
@@ -178,7 +178,8 @@ async fn kill_at_random_steps() {
 /// Nothing ran twice, every effect has an intent, and every uncertain effect is unknown.
 async fn check(ops: &OpsOrch, requests: &[String]) {
     let entries = ops.audit().entries(0, 100_000).await.unwrap();
-    let intents: BTreeSet<_> = entries.iter().filter(|entry| entry.event == Event::Intent).map(|entry| &entry.grant).collect();
+    let intents: BTreeSet<_> =
+        entries.iter().filter(|entry| entry.event == Event::Intent).map(|entry| &entry.grant).collect();
     let unique: BTreeSet<_> = requests.iter().collect();
     assert_eq!(unique.len(), requests.len(), "nothing ran twice");
     for request in requests {
@@ -186,7 +187,8 @@ async fn check(ops: &OpsOrch, requests: &[String]) {
         assert!(intents.contains(&Some(grant)), "{request} had an intent");
     }
     let outcomes = |status| {
-        let is_it = move |entry: &&opsorch::Entry| entry.outcome.as_ref().is_some_and(|outcome| outcome.status == status);
+        let is_it =
+            move |entry: &&opsorch::Entry| entry.outcome.as_ref().is_some_and(|outcome| outcome.status == status);
         entries.iter().filter(is_it).count()
     };
     let (applied, unknown) = (outcomes(OutcomeStatus::Applied), outcomes(OutcomeStatus::Unknown));

@@ -31,7 +31,11 @@ pub struct RetryLayer {
 impl RetryLayer {
     /// Makes at most so many attempts, the first included; at least one.
     pub fn new(attempts: u32) -> Self {
-        Self { attempts: attempts.max(1), first_wait: Duration::from_millis(200), longest_wait: Duration::from_secs(30) }
+        Self {
+            attempts: attempts.max(1),
+            first_wait: Duration::from_millis(200),
+            longest_wait: Duration::from_secs(30),
+        }
     }
 
     /// Sets the longest single wait; a vendor that asks for more gets no further attempt. 30 s unless set.

@@ -113,7 +113,8 @@ async fn the_retry_layer_does_not_repeat_a_change_that_may_have_been_made() {
 #[tokio::test(start_paused = true)]
 async fn a_vendor_that_recognises_the_key_is_asked_again_and_makes_one_change() {
     let vendor = MemoryProvider::new(opsorch::SystemClock);
-    let builder = opsorch::OpsOrch::builder().provider(vendor.provider("tracker")).policy(allow).layer(RetryLayer::new(3));
+    let builder =
+        opsorch::OpsOrch::builder().provider(vendor.provider("tracker")).policy(allow).layer(RetryLayer::new(3));
     let ops = builder.build().await.unwrap();
     vendor.faults().next(Operation::TicketCreate, Fault::LostReply);
     let cx = Context::new(agent());

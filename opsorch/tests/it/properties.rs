@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use opsorch::gate::Decision;
 use opsorch::{
-    Actor, ApprovalRequest, Context, CreateTicket, Digest, Entry, ErrorKind, Event, GrantId, Operation, Quorum, Submitted,
+    Actor, ApprovalRequest, Context, CreateTicket, Digest, Entry, ErrorKind, Event, GrantId, Operation, Quorum,
+    Submitted,
 };
 use opsorch_testkit::Fault;
 use proptest::prelude::*;
@@ -21,12 +22,32 @@ use crate::support::{Switch, World};
 #[derive(Clone, Debug)]
 enum Step {
     Policy(Decision),
-    Submit { actor: usize, title: u8, key: Option<u8>, polls: Option<usize> },
-    Answer { actor: usize, grant: usize, digest_of: usize, yes: bool },
+    Submit {
+        actor: usize,
+        title: u8,
+        key: Option<u8>,
+        polls: Option<usize>,
+    },
+    Answer {
+        actor: usize,
+        grant: usize,
+        digest_of: usize,
+        yes: bool,
+    },
     /// By an actor, or by whoever asked.
-    Redeem { actor: Option<usize>, grant: usize, polls: Option<usize> },
-    Withdraw { actor: usize, grant: usize },
-    Revoke { actor: usize, grant: usize },
+    Redeem {
+        actor: Option<usize>,
+        grant: usize,
+        polls: Option<usize>,
+    },
+    Withdraw {
+        actor: usize,
+        grant: usize,
+    },
+    Revoke {
+        actor: usize,
+        grant: usize,
+    },
     Jump(i64),
     Fault(Fault),
 }
@@ -100,7 +121,11 @@ async fn live(steps: Vec<Step>) -> (World, Vec<ApprovalRequest>) {
     let unknown = || (GrantId::new("unknown"), Digest::from_sha256([0; 32]));
     for step in steps {
         let known = |index: usize, requests: &[ApprovalRequest]| {
-            requests.iter().rev().nth(index).map_or_else(unknown, |request| (request.id.clone(), request.digest.clone()))
+            requests
+                .iter()
+                .rev()
+                .nth(index)
+                .map_or_else(unknown, |request| (request.id.clone(), request.digest.clone()))
         };
         match step {
             Step::Policy(decision) => switch.set(decision),
@@ -119,7 +144,8 @@ async fn live(steps: Vec<Step>) -> (World, Vec<ApprovalRequest>) {
                 let cx = Context::new(actors()[actor].clone());
                 let (id, digest) = (known(grant, &requests).0, known(digest_of, &requests).1);
                 let approvals = world.ops.approvals(&cx);
-                let _ = if yes { approvals.approve(&id, &digest).await } else { approvals.deny(&id, &digest, "no").await };
+                let _ =
+                    if yes { approvals.approve(&id, &digest).await } else { approvals.deny(&id, &digest, "no").await };
             }
             Step::Redeem { actor, grant, polls } => {
                 let requester = requests.iter().rev().nth(grant).map(|request| request.requester.clone());
@@ -177,7 +203,8 @@ async fn check(world: &World) {
     let grants: BTreeSet<_> = intents.iter().map(|entry| entry.grant.clone()).collect();
     assert_eq!(grants.len(), intents.len(), "no grant is spent twice");
     for intent in &intents {
-        check_authority(intent, &entries[..intent.sequence as usize]);
+        let before: Vec<Entry> = entries.iter().take_while(|entry| entry.sequence < intent.sequence).cloned().collect();
+        check_authority(intent, &before);
         let ends = |entry: &&Entry| entry.event == Event::Outcome && entry.intent == Some(intent.sequence);
         assert_eq!(entries.iter().filter(ends).count(), 1, "every intent has one outcome");
     }

@@ -7,7 +7,7 @@ use opsorch::capability::{Reconciled, Reconciler, TicketReader};
 use opsorch::gate::GateKeys;
 use opsorch::store::MemoryStore;
 use opsorch::{
-    Action, Context, ErrorKind, Event, ManualClock, OpsOrch, Operation, OutcomeStatus, Response, Result, Submitted,
+    Action, Context, ErrorKind, Event, ManualClock, Operation, OpsOrch, OutcomeStatus, Response, Result, Submitted,
     TicketQuery,
 };
 use opsorch_testkit::{Fault, MemoryProvider};
@@ -63,10 +63,9 @@ async fn statuses(ops: &OpsOrch) -> Vec<(Event, Option<OutcomeStatus>)> {
 
 #[tokio::test]
 async fn a_lost_reply_is_cleared_up_by_asking_the_vendor_and_whoever_asks_again_gets_the_ticket() {
-    for (fault, found) in [
-        (Fault::LostReply, OutcomeStatus::Applied),
-        (Fault::Error(ErrorKind::Timeout), OutcomeStatus::NotApplied),
-    ] {
+    for (fault, found) in
+        [(Fault::LostReply, OutcomeStatus::Applied), (Fault::Error(ErrorKind::Timeout), OutcomeStatus::NotApplied)]
+    {
         let shared = Shared::new();
         let ops = shared.plane().await;
         let cx = Context::new(agent());

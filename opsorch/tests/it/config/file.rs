@@ -184,11 +184,17 @@ async fn mistakes_are_named_by_their_path_and_say_what_was_expected() {
             "invalid routes.alert: provider `desk` offers nothing of `alert`; it offers: log.query, ticket.query, \
              ticket.get, ticket.comment",
         ),
-        ("[store]\nkind = 'redis'".into(), "invalid store.kind: expected one of `memory`, `sqlite`, got another word"),
+        ("[store]\nkind = 'redis'".into(), "invalid store.kind: expected `memory` or `sqlite`, got another word"),
         ("[store]".into(), "invalid store.kind: this key is missing"),
-        ("[store]\nkind = 'memory'\npath = 'x'".into(), "invalid store.path: a store in memory has no path; take it out"),
+        (
+            "[store]\nkind = 'memory'\npath = 'x'".into(),
+            "invalid store.path: a store in memory has no path; take it out",
+        ),
         ("[store]\nkind = 'sqlite'".into(), "invalid store.path: this key is missing"),
-        ("[store]\nkind = 'sqlite'\nfile = 'x'".into(), "invalid store.file: unknown key `file`, expected `kind` or `path`"),
+        (
+            "[store]\nkind = 'sqlite'\nfile = 'x'".into(),
+            "invalid store.file: unknown key `file`, expected `kind` or `path`",
+        ),
         (
             "[gate]\ngrant_ttl = '15 min'".into(),
             "invalid gate.grant_ttl: expected a duration such as `30s`, `5m`, `2h` or `1d`, at most ten years, got `***`",
