@@ -156,12 +156,16 @@ async fn attack(ops: &OpsOrch, switch: &Switch, seen: &Seen) {
 }
 
 /// Builds a control plane from a configuration, attacks it, and shows everything that can be shown.
-async fn everything_seen(text: &str, secrets: StaticSecrets) -> String {
+async fn everything_seen(url: &str, token: &str) -> String {
     let (seen, traces) = (Seen::default(), Traces::default());
     let guard = traces.collect();
     let (switch, store) = (Switch::new(Decision::Abstain), MemoryStore::new());
-    let config = Config::parse(text).unwrap();
+    let typed: TrackerConfig = serde_json::from_value(json!({ "url": url, "token": token })).unwrap();
+    seen.debug(&typed);
+    seen.text(toml::to_string(&typed).unwrap());
+    let config = Config::parse(&config(url, token)).unwrap();
     seen.debug(&config);
+    let secrets = StaticSecrets::new([("TRACKER_TOKEN", CANARY)]);
     seen.debug(&secrets);
     let builder = OpsOrch::builder().registry(registry()).config(config).secrets(secrets).policy(switch.policy());
     let builder = builder.layer(TraceLayer).layer(TimeoutLayer::default()).store(store.clone());
@@ -191,8 +195,7 @@ async fn everything_seen(text: &str, secrets: StaticSecrets) -> String {
 async fn a_secret_that_a_vendor_says_back_is_seen_nowhere() {
     for token in ["env:TRACKER_TOKEN", CANARY] {
         let server = echoing().await;
-        let secrets = StaticSecrets::new([("TRACKER_TOKEN", CANARY)]);
-        let seen = everything_seen(&config(&server.uri(), token), secrets).await;
+        let seen = everything_seen(&server.uri(), token).await;
         assert_hidden(&seen);
 
         // What makes that worth something: the secret was sent each time, said back, and quoted but for itself.

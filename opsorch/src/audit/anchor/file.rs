@@ -115,6 +115,7 @@ impl FileAnchor {
         }
         // Opened anew, and not made anew: a file that was moved away is a failure, not an anchor that begins again.
         let mut file = OpenOptions::new().read(true).append(true).open(&self.path)?;
+        // Else what another process is about to finish would look cut short.
         file.lock()?;
         let begin = if ends_whole(&mut file)? { "" } else { CUT_SHORT };
         file.write_all(format!("{begin}{signed}{END}").as_bytes())?;

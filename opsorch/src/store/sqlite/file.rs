@@ -21,6 +21,9 @@ const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
 /// How long to wait between attempts where SQLite itself does not wait for a lock.
 const PAUSE: Duration = Duration::from_millis(5);
 
+/// How many prepared statements are kept: more than there are, so that none is parsed twice.
+const STATEMENTS: usize = 64;
+
 /// Where the store is, and how it is opened.
 #[derive(Clone, Debug)]
 pub(super) struct File {
@@ -91,6 +94,7 @@ impl File {
     fn connect(&self, access: OpenFlags) -> Result<Connection, Failure> {
         let connection = Connection::open_with_flags(&self.path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         connection.busy_timeout(self.options.busy_timeout)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
         // The store has no triggers, no views and no functions: whoever adds some to the file gains nothing.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;

@@ -55,10 +55,11 @@ CREATE TABLE tree (
 ) STRICT;
 INSERT INTO tree VALUES (0, zeroblob(8));
 
--- One row for each intent, for ever, so that no grant has two.
+-- One row for each intent, for ever, so that no grant has two. The index that UNIQUE makes is what SQLite looks the
+-- deferred reference up by, for each entry that is inserted; without it that would read the whole table.
 CREATE TABLE intents (
     grant_id    TEXT PRIMARY KEY NOT NULL REFERENCES grants (id),
-    sequence    INTEGER NOT NULL REFERENCES entries (sequence) DEFERRABLE INITIALLY DEFERRED,
+    sequence    INTEGER NOT NULL UNIQUE REFERENCES entries (sequence) DEFERRABLE INITIALLY DEFERRED,
     instance    TEXT NOT NULL,
     lease_until TEXT NOT NULL,
     open        INTEGER NOT NULL DEFAULT 1

@@ -256,6 +256,21 @@ async fn one_step_that_does_not_fit_refuses_no_other() {
     assert_sound(&store, 20).await;
 }
 
+#[tokio::test]
+async fn a_step_that_fails_at_its_end_leaves_nothing() {
+    let place = Place::new();
+    let store = place.open();
+    let grant = || GrantRecord::new("g".into(), 0, GrantState::Spent, now(), String::new(), vec![1]);
+    let begin = |lease| BeginChange::new(grant(), "instance", lease, entry(Event::Intent, "g"));
+    let error = store.begin_change(&log(), begin(Time::MAX_UTC)).await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Invalid { field: "time".into() }, "{error}");
+    assert_eq!(store.grant(&"g".into()).await.unwrap(), None);
+    assert_eq!(store.checkpoint().await.unwrap(), None);
+    let century = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+    assert!(matches!(store.begin_change(&log(), begin(now() + century)).await, Ok(Begun::Intent(_))));
+    assert_sound(&store, 1).await;
+}
+
 #[track_caller]
 fn assert_unavailable(error: &Error, part: &str) {
     assert_eq!(*error.kind(), ErrorKind::Unavailable, "{error}");
@@ -322,6 +337,33 @@ async fn a_file_that_was_moved_away_is_not_written_to() {
     std::fs::rename(&away, place.path()).unwrap();
     store.request(&log, request("late", "")).await.unwrap();
     assert_sound(&store, 2).await;
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_told_and_what_is_whole_is_read() {
+    use std::io::{Seek, SeekFrom, Write};
+
+    let place = Place::new();
+    let store = place.open();
+    store.request(&log(), request("g", "")).await.unwrap();
+    drop(store);
+    let page =
+        "SELECT (rootpage - 1) * page_size, page_size FROM sqlite_schema, pragma_page_size WHERE name = 'grants'";
+    let (start, size) =
+        place.raw().query_row(page, [], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, u32>(1)?))).unwrap();
+    let mut file = std::fs::OpenOptions::new().write(true).open(place.path()).unwrap();
+    file.seek(SeekFrom::Start(start.into())).unwrap();
+    file.write_all(&vec![0xff; size as usize]).unwrap();
+    drop(file);
+
+    let store = place.open();
+    for error in
+        [store.grant(&"g".into()).await.unwrap_err(), store.request(&log(), request("late", "")).await.unwrap_err()]
+    {
+        assert_eq!(*error.kind(), ErrorKind::Unexpected, "{error}");
+        assert!(error.message().contains("damaged"), "{error}");
+    }
+    assert_sound(&store, 1).await;
 }
 
 /// Who may do everything may also write to a read-only file, so then the test runs once more as nobody.
