@@ -222,7 +222,9 @@ impl ApprovalRequest {
 /// The text with every character that a reader cannot see, or that moves others around, written as `\u{…}`.
 ///
 /// Covers controls (but not the line feed and the tab), format characters such as bidirectional overrides,
-/// zero-width and tag characters, variation selectors, fillers, and unusual white space.
+/// zero-width and tag characters, variation selectors, fillers, unusual white space, private-use characters and
+/// noncharacters. Combining marks stay, because languages are written with them; and letters of different scripts that
+/// look alike stay too.
 ///
 /// ```
 /// assert_eq!(opsorch_schema::visible("safe\u{202e}exe"), "safe\\u{202e}exe");
@@ -243,8 +245,9 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Unicode's Cc, Cf, Zl, Zp and Zs (but for the plain space, tab and line feed), default-ignorable and private-use characters.
-fn is_invisible(character: char) -> bool {
+/// Whether [`visible`] writes the character out: Unicode's Cc, Cf, Zl, Zp and Zs (but for the plain space, tab and line feed),
+/// default-ignorable and private-use characters, and noncharacters.
+pub fn is_invisible(character: char) -> bool {
     match character {
         ' ' | '\n' | '\t' => false,
         '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}' => {
@@ -252,8 +255,9 @@ fn is_invisible(character: char) -> bool {
         }
         '\u{8e2}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}' => true,
         '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' => true,
-        '\u{e000}'..='\u{f8ff}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' => true,
-        '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}' => true,
+        '\u{e000}'..='\u{f8ff}' | '\u{fdd0}'..='\u{fdef}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' => true,
+        '\u{fff0}'..='\u{fffb}' | '\u{fffe}'..='\u{ffff}' | '\u{16fe4}' => true,
+        '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{13440}' | '\u{1bca0}'..='\u{1bca3}' => true,
         '\u{1d159}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{10ffff}' => true,
         other => other.is_control() || other.is_whitespace(),
     }
@@ -274,9 +278,20 @@ mod tests {
 
     #[test]
     fn what_hides_is_shown() {
-        for hidden in
-            ['\u{0}', '\u{1b}', '\r', '\u{a0}', '\u{200b}', '\u{202e}', '\u{2066}', '\u{e0041}', '\u{feff}', '\u{3000}']
-        {
+        for hidden in [
+            '\u{0}',
+            '\u{1b}',
+            '\r',
+            '\u{a0}',
+            '\u{200b}',
+            '\u{202e}',
+            '\u{2066}',
+            '\u{e0041}',
+            '\u{feff}',
+            '\u{3000}',
+            '\u{16fe4}',
+            '\u{ffff}',
+        ] {
             let text = format!("a{hidden}b");
             assert_eq!(visible(&text), format!("a{}b", hidden.escape_unicode()));
         }

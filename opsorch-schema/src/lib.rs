@@ -52,7 +52,7 @@ mod wire;
 pub use action::Action;
 pub use actor::{Actor, ActorKind, Identity};
 pub use alert::*;
-pub use approval::{Answer, ApprovalRequest, Digest, GrantState, Verdict, visible};
+pub use approval::{Answer, ApprovalRequest, Digest, GrantState, Verdict, is_invisible, visible};
 pub use audit::{Entry, Event, Outcome, OutcomeStatus, Resource};
 pub use deployment::*;
 pub use id::*;

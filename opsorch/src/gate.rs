@@ -36,6 +36,7 @@ mod decision;
 mod dispatch;
 mod grant;
 mod keys;
+mod lease;
 mod notify;
 mod outcome;
 mod people;

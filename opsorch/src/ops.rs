@@ -142,6 +142,7 @@ impl OpsOrch {
     /// [`Conflict`](crate::ErrorKind::Conflict) for an idempotency key that was used otherwise; those of the store, which
     /// refuse the change; and those of the provider, of which [`Error::may_have_applied`] tells the worst.
     pub async fn submit(&self, cx: &Context, submission: impl Into<Submission>) -> Result<Submitted<Response>> {
+        self.recover_beside();
         let submission = submission.into();
         let provider = self.one_provider(submission.action.operation(), submission.on.as_ref())?;
         self.core.gate.submit(cx, self.path(provider), submission).await
@@ -165,7 +166,8 @@ impl OpsOrch {
     /// Marks changes whose process ended before it wrote an outcome as `unknown` in the audit log, asks the vendors that
     /// [can tell](crate::capability::Reconciler) what became of them, and returns the entries it wrote.
     ///
-    /// It is done once when a control plane is built; a long-lived one that shares its store does it now and then.
+    /// It is done when a control plane is built, and beside the changes that pass it, about once in the time of a lease. One
+    /// that waits for changes for long can call it by itself.
     ///
     /// # Errors
     /// Those of the store. A vendor that cannot be asked leaves the outcome unknown.
@@ -215,6 +217,22 @@ impl OpsOrch {
         // A tracker reports idleness only once it is closed; it still takes tasks then.
         tasks.close();
         tasks.wait().await;
+    }
+
+    /// Clears up after processes that ended, at most once in the time of a lease, and delays nobody with it.
+    pub(crate) fn recover_beside(&self) {
+        let gate = &self.core.gate;
+        if gate.recovery_is_due() {
+            let ops = self.clone();
+            gate.notify.tasks.spawn(async move {
+                if let Err(error) = ops.recover().await {
+                    tracing::warn!(
+                        code = error.kind().code(),
+                        "changes that no process finished could not be looked up"
+                    );
+                }
+            });
+        }
     }
 
     fn path(&self, provider: Arc<Provider>) -> Path {

@@ -132,6 +132,19 @@ impl FromStr for SecretRef {
                      put a reference such as env:NAME or file:PATH in its place",
                 ));
             }
+            Some((word, _)) if looks_like_a_reference(word) => {
+                return Err(Error::invalid(
+                    "secret",
+                    "this looks like a reference of a kind that is not known; expected env:NAME or file:PATH \
+                     (in lower case), or literal:VALUE for a value that begins like this",
+                ));
+            }
+            _ if text.starts_with('$') => {
+                return Err(Error::invalid(
+                    "secret",
+                    "variables are not expanded here; expected env:NAME, or literal:VALUE",
+                ));
+            }
             _ => (text, Self::literal as fn(String) -> Self),
         };
         match reference {
@@ -139,6 +152,28 @@ impl FromStr for SecretRef {
             (value, make) => Ok(make(value.to_owned())),
         }
     }
+}
+
+/// Whether what stands before a colon was meant to name a place, misspelt or of a kind that others have: sent to a vendor
+/// as it is, it would be a wrong credential at best.
+fn looks_like_a_reference(word: &str) -> bool {
+    const PLACES: [&str; 14] = [
+        "env",
+        "evn",
+        "environment",
+        "file",
+        "path",
+        "literal",
+        "redacted",
+        "secret",
+        "vault",
+        "kms",
+        "aws",
+        "gcp",
+        "azure",
+        "op",
+    ];
+    PLACES.iter().any(|place| word.trim().eq_ignore_ascii_case(place))
 }
 
 impl fmt::Display for SecretRef {
@@ -394,6 +429,18 @@ mod tests {
     }
 
     #[test]
+    fn a_misspelt_reference_is_not_taken_for_a_secret() {
+        for text in ["ENV:TOKEN", "evn:TOKEN", "Env:TOKEN", "File:/x", "vault:a/b", " env:TOKEN", "$TOKEN", "${TOKEN}"]
+        {
+            let error = text.parse::<SecretRef>().unwrap_err().to_string();
+            assert!(error.contains("env:NAME") && !error.contains("TOKEN"), "{text}: {error}");
+        }
+        for text in ["xoxb-1:2", "a:b", "literal:vault:a/b", "literal:$TOKEN"] {
+            assert!(matches!(text.parse(), Ok(SecretRef::Literal(_))), "{text}");
+        }
+    }
+
+    #[test]
     fn a_secret_matches_itself_only() {
         let secret = Secret::new(CANARY);
         assert!(secret.matches(CANARY));
@@ -408,7 +455,7 @@ mod tests {
             let reference: SecretRef = serde_json::from_value(json!(text)).unwrap();
             assert_eq!(serde_json::to_value(&reference).unwrap(), json!(text));
         }
-        for text in [CANARY, "literal:env:HOME", "https://h/x", "environment:x", " env:HOME"] {
+        for text in [CANARY, "literal:env:HOME", "https://h/x"] {
             let reference: SecretRef = serde_json::from_value(json!(text)).unwrap();
             assert!(matches!(reference, SecretRef::Literal(_)), "{text}");
             assert_eq!(serde_json::to_value(&reference).unwrap(), json!("redacted:"));

@@ -255,6 +255,9 @@ pub struct BeginChange {
     pub grant: GrantRecord,
     /// The version it must still have; `None` for a grant that policy alone allows, which is new.
     pub expected: Option<u64>,
+    /// How long the log was when a stored grant was requested. A store whose rows others could change makes sure that what
+    /// the log says from there on is what was signed, before it believes that the grant is unspent.
+    pub since: Option<u64>,
     /// The key under which a new grant was submitted.
     pub key: Option<KeyUse>,
     /// Which process makes the change.
@@ -268,12 +271,18 @@ pub struct BeginChange {
 impl BeginChange {
     /// A new grant, spent, and its intent.
     pub fn new(grant: GrantRecord, instance: impl Into<String>, lease_until: Time, entry: Entry) -> Self {
-        Self { grant, expected: None, key: None, instance: instance.into(), lease_until, entry }
+        Self { grant, expected: None, since: None, key: None, instance: instance.into(), lease_until, entry }
     }
 
     /// The grant is stored already, and must still have this version.
     pub fn expected(mut self, version: u64) -> Self {
         self.expected = Some(version);
+        self
+    }
+
+    /// The grant is stored already, and was requested when the log had this size.
+    pub fn since(mut self, log_size: u64) -> Self {
+        self.since = Some(log_size);
         self
     }
 

@@ -1,4 +1,4 @@
-//! Real processes on one store: races, and death at every step of a change.
+//! Real processes on one store: races, death at every step of a change, and death at any moment.
 //!
 //! This program is the test and, called with `child`, the process that it starts and kills. It has no harness, so that
 //! a child is nothing but a child.
@@ -6,7 +6,8 @@
 
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -22,8 +23,15 @@ use opsorch::{
     Quorum, Result, Submitted, SystemClock, Target, Ticket, UpdateTicket,
 };
 
-/// How often a process is killed at a random step.
+/// How often a process is killed.
 const ROUNDS: u32 = 200;
+
+/// Of ten rounds so many kill from outside at any moment, so that death falls inside commits too; the others kill at a
+/// random step.
+const MOMENTS_OF_TEN: u32 = 3;
+
+/// How long a process may live, in microseconds, after it said that it is ready.
+const LONGEST_LIFE: u16 = 30_000;
 
 /// The steps of a change after which a process can die.
 const STEPS: [&str; 6] = ["request", "answer", "intent", "reply", "outcome", "never"];
@@ -109,7 +117,8 @@ async fn approve(ops: &OpsOrch, (id, digest): &(GrantId, Digest)) {
     ops.approvals(&Context::new(Actor::user("alice").role("sre"))).approve(id, digest).await.unwrap();
 }
 
-/// The child: one whole change that dies after a step, or many redemptions of one grant.
+/// The child: one whole change that dies after a step, one change after another until somebody kills it, or many
+/// redemptions of one grant.
 async fn child(folder: &Path, arguments: &[String]) {
     let shared = Shared(folder);
     if let [race, grant] = arguments
@@ -127,9 +136,20 @@ async fn child(folder: &Path, arguments: &[String]) {
     }
     let step = arguments.first().unwrap();
     let ops = shared.plane(step, SystemClock).await;
-    let grant = ask(&ops).await;
+    if step == "moment" {
+        println!("ready");
+        loop {
+            change(&ops, step).await;
+        }
+    }
+    change(&ops, step).await;
+}
+
+/// One whole change.
+async fn change(ops: &OpsOrch, step: &str) {
+    let grant = ask(ops).await;
     die_if(step, "request");
-    approve(&ops, &grant).await;
+    approve(ops, &grant).await;
     die_if(step, "answer");
     ops.approvals(&agent()).redeem(&grant.0).await.unwrap();
     die_if(step, "outcome");
@@ -153,14 +173,16 @@ async fn race() {
 }
 
 /// A process that starts while another makes a change does not call it unknown, until its lease has lapsed.
-async fn kill_at_random_steps() {
+async fn kill_at_random_steps_and_moments() {
     let folder = tempfile::tempdir().unwrap();
     let shared = Shared(folder.path());
     let mut died = BTreeSet::new();
     for round in 0..ROUNDS {
-        let mut random = [0];
-        getrandom::fill(&mut random).unwrap();
-        let step = STEPS[usize::from(random[0]) % STEPS.len()];
+        if round % 10 < MOMENTS_OF_TEN {
+            kill_at_a_moment(&shared, random() % LONGEST_LIFE);
+            continue;
+        }
+        let step = STEPS[usize::from(random()) % STEPS.len()];
         let status = shared.child(&[step]).status().unwrap();
         assert_eq!(status.success(), step == "never", "round {round}: {status} after {step}");
         died.insert(step);
@@ -173,6 +195,23 @@ async fn kill_at_random_steps() {
     let after = shared.plane("never", later).await;
     check(&after, &shared.requests()).await;
     assert_verifies(&after).await;
+}
+
+/// Kills a process that makes changes, so many microseconds after it is ready.
+fn kill_at_a_moment(shared: &Shared<'_>, microseconds: u16) {
+    let mut child = shared.child(&["moment"]).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "ready\n");
+    std::thread::sleep(Duration::from_micros(microseconds.into()));
+    child.kill().unwrap();
+    assert_eq!(child.wait().unwrap().signal(), Some(9), "it was alive until then");
+}
+
+fn random() -> u16 {
+    let mut bytes = [0; 2];
+    getrandom::fill(&mut bytes).unwrap();
+    u16::from_le_bytes(bytes)
 }
 
 /// Nothing ran twice, every effect has an intent, and every uncertain effect is unknown.
@@ -221,7 +260,7 @@ fn main() {
     }
     runtime.block_on(race());
     println!("test two processes with 64 redeemers each make one change ... ok");
-    runtime.block_on(kill_at_random_steps());
-    println!("test {ROUNDS} processes killed at random steps leave nothing undone twice ... ok");
+    runtime.block_on(kill_at_random_steps_and_moments());
+    println!("test {ROUNDS} processes killed at random steps and moments leave nothing done twice ... ok");
     println!("\n2 passed, 0 failed");
 }

@@ -21,6 +21,7 @@ mod records;
 mod search;
 mod syslog;
 mod time;
+mod walk;
 
 /// Reads log files.
 #[derive(Clone, Debug)]

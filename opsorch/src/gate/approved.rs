@@ -116,8 +116,9 @@ pub struct Approved<'a, A> {
 }
 
 impl<'a, A> Approved<'a, A> {
-    /// The key under which the vendor may recognise a repetition of this change. Every attempt of one change has
-    /// the same key, and no other change has it.
+    /// The key under which the vendor may recognise a repetition of this change: at most 68 characters, letters, digits
+    /// and `-`. Every attempt of one change has the same key, and no other change has it: it comes from the grant, or from
+    /// the caller's own key together with the caller and the action.
     pub fn idempotency_key(&self) -> &str {
         &self.permit.idempotency_key
     }

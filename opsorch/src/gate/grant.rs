@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 
 use opsorch_schema::{
-    Action, Actor, ActorKind, Answer, ApprovalRequest, Digest, GrantId, GrantState, ProviderName, Quorum, Target, Time,
-    Verdict, visible,
+    Action, Actor, ActorKind, Answer, ApprovalRequest, Digest, GrantId, GrantState, Identity, ProviderName, Quorum,
+    Target, Time, Verdict, visible,
 };
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::approved::Permit;
 use super::canonical::digest;
-use super::keys::GateKeys;
+use super::keys::{GateKeys, Purpose};
 use super::people::People;
 use crate::store::GrantRecord;
 use crate::{Error, Result};
@@ -32,6 +33,8 @@ pub(crate) struct Grant {
     pub(super) policy_revision: Option<String>,
     pub(super) answers: Vec<Answer>,
     pub(super) idempotency_key: Option<String>,
+    /// How long the log was when it was requested: what became of it is told from there on.
+    pub(super) log_size: u64,
     pub(super) requested_at: Time,
     pub(super) expires_at: Time,
 }
@@ -73,7 +76,7 @@ impl Grant {
     pub(super) fn to_record(&self, keys: &GateKeys) -> Result<GrantRecord> {
         let body = serde_json::to_string(self)
             .map_err(|error| Error::unexpected("a grant cannot be written down").with_source(error))?;
-        let seal = keys.seal(&body);
+        let seal = keys.seal(Purpose::Grant, &body);
         Ok(GrantRecord::new(self.id.clone(), self.version, self.state, self.requested_at, body, seal))
     }
 
@@ -84,7 +87,7 @@ impl Grant {
             let message = "the stored grant is not what the gate wrote; it is refused";
             Error::denied(message).with_context("grant", visible(id.as_str()))
         };
-        if !keys.verify(&record.body, &record.seal) {
+        if !keys.verify(Purpose::Grant, &record.body, &record.seal) {
             return Err(forged());
         }
         let grant: Self = serde_json::from_str(&record.body).map_err(|error| forged().with_source(error))?;
@@ -167,10 +170,24 @@ impl Grant {
     pub(super) fn permit(&self) -> Permit {
         let agreed = self.answers.iter().filter(|answer| answer.verdict == Verdict::Yes);
         Permit {
-            idempotency_key: self.idempotency_key.clone().unwrap_or_else(|| format!("{}-1", self.id)),
+            idempotency_key: self.vendor_key(),
             approved_by: agreed.map(|answer| answer.actor.clone()).collect(),
             provider: self.target.provider.clone(),
         }
+    }
+
+    /// The key that the vendor sees: for a caller's key one that belongs to that caller, key and action alone, so that nobody
+    /// can choose another's, and the same submission gives the same key whatever became of the store.
+    fn vendor_key(&self) -> String {
+        let Some(key) = &self.idempotency_key else { return format!("{}-1", self.id) };
+        let Identity { issuer, subject, .. } = &self.requester.identity;
+        let mut sum = Sha256::new();
+        for part in [issuer.as_str(), subject, key, self.digest.as_str()] {
+            sum.update((part.len() as u64).to_be_bytes());
+            sum.update(part.as_bytes());
+        }
+        let sum: [u8; 32] = sum.finalize().into();
+        Digest::from_sha256(sum).as_str().replacen("sha256:", "key-", 1)
     }
 
     /// The request as people see it; `None` where policy alone allowed the change.

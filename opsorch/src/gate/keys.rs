@@ -177,14 +177,15 @@ impl GateKeys {
         LogWriter::new(Arc::clone(&self.log)).former_keys(self.former_logs.iter().cloned())
     }
 
-    /// The seal of a grant's record: a MAC over all of it.
-    pub(super) fn seal(&self, record: &str) -> Vec<u8> {
-        self.seal.mac(record).finalize().into_bytes().to_vec()
+    /// The seal of a record: a MAC over all of it, its purpose and the name of the log, so that neither another purpose nor
+    /// another log is served by it.
+    pub(super) fn seal(&self, purpose: Purpose, record: &str) -> Vec<u8> {
+        self.seal.mac(self.log.name(), purpose, record).finalize().into_bytes().to_vec()
     }
 
     /// Whether a seal belongs to a record; in constant time for each key.
-    pub(super) fn verify(&self, record: &str, seal: &[u8]) -> bool {
-        self.seals().any(|key| key.mac(record).verify_slice(seal).is_ok())
+    pub(super) fn verify(&self, purpose: Purpose, record: &str, seal: &[u8]) -> bool {
+        self.seals().any(|key| key.mac(self.log.name(), purpose, record).verify_slice(seal).is_ok())
     }
 
     /// The keys that a seal may be of, the present one first.
@@ -200,6 +201,13 @@ impl fmt::Debug for GateKeys {
             .field("former_logs", &self.former_logs)
             .finish_non_exhaustive()
     }
+}
+
+/// What a seal is for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Purpose {
+    Grant,
+    Outcome,
 }
 
 /// A key that seals grants. It is wiped when it is dropped.
@@ -229,12 +237,16 @@ impl SealKey {
         Zeroizing::new(STANDARD.encode(self.0.as_slice()))
     }
 
-    fn mac(&self, record: &str) -> Hmac<Sha256> {
+    fn mac(&self, log: &str, purpose: Purpose, record: &str) -> Hmac<Sha256> {
         let mut block = Zeroizing::new([0; 64]); // SHA-256's block, as RFC 2104 pads a shorter key
         block.iter_mut().zip(self.0.iter()).for_each(|(to, from)| *to = *from);
         let mut mac = Hmac::new(&(*block).into());
-        // The prefix keeps a seal of this purpose from serving another.
-        mac.update(b"opsorch grant 1\n");
+        let purpose = match purpose {
+            Purpose::Grant => "grant",
+            Purpose::Outcome => "outcome",
+        };
+        // A line each: neither a purpose nor the name of a log holds a line feed.
+        mac.update(format!("opsorch 1\n{purpose}\n{log}\n").as_bytes());
         mac.update(record.as_bytes());
         mac
     }
@@ -249,10 +261,20 @@ mod tests {
         let old = GateKeys::generate("example.com/ops").unwrap();
         let new = old.rotate().unwrap();
         let newest = new.rotate().unwrap();
-        let sealed = old.seal("grant");
-        assert!(new.verify("grant", &sealed) && newest.verify("grant", &sealed));
-        assert!(!newest.verify("another grant", &sealed));
-        assert!(!old.verify("grant", &newest.seal("grant")));
-        assert!(!GateKeys::generate("example.com/ops").unwrap().verify("grant", &sealed));
+        let sealed = old.seal(Purpose::Grant, "grant");
+        assert!(new.verify(Purpose::Grant, "grant", &sealed) && newest.verify(Purpose::Grant, "grant", &sealed));
+        assert!(!newest.verify(Purpose::Grant, "another grant", &sealed));
+        assert!(!old.verify(Purpose::Grant, "grant", &newest.seal(Purpose::Grant, "grant")));
+        assert!(!GateKeys::generate("example.com/ops").unwrap().verify(Purpose::Grant, "grant", &sealed));
+    }
+
+    #[test]
+    fn a_seal_serves_neither_another_purpose_nor_another_log() {
+        let production = GateKeys::new([7; 32], SigningKey::generate("example.com/production").unwrap());
+        let staging = GateKeys::new([7; 32], SigningKey::generate("example.com/staging").unwrap());
+        let sealed = staging.seal(Purpose::Grant, "grant");
+        assert!(staging.verify(Purpose::Grant, "grant", &sealed));
+        assert!(!staging.verify(Purpose::Outcome, "grant", &sealed));
+        assert!(!production.verify(Purpose::Grant, "grant", &sealed));
     }
 }

@@ -1,8 +1,11 @@
 //! What a change gave, as it is kept for whoever asks again.
 
-use opsorch_schema::Response;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use opsorch_schema::{GrantId, Response};
 use serde::{Deserialize, Serialize};
 
+use super::keys::{GateKeys, Purpose};
 use crate::{Error, ErrorKind, Result};
 
 /// A response, or what is left of an error.
@@ -13,6 +16,11 @@ pub(super) struct StoredOutcome {
     response: Option<Response>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<StoredError>,
+}
+
+/// What is sealed: the outcome and whose it is, so that one grant's does not serve another.
+fn bound(grant: &GrantId, text: &str) -> String {
+    format!("{grant}\n{text}")
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -35,14 +43,24 @@ impl StoredOutcome {
         }
     }
 
-    /// `None` if it cannot be written, in which case whoever asks again is sent to the audit log.
-    pub(super) fn to_json(&self) -> Option<String> {
-        serde_json::to_string(self).ok()
+    /// The outcome as text, sealed for its grant; `None` if it cannot be written, in which case whoever asks again is sent
+    /// to the audit log.
+    pub(super) fn sealed(&self, grant: &GrantId, keys: &GateKeys) -> Option<String> {
+        let text = serde_json::to_string(self).ok()?;
+        let seal = STANDARD.encode(keys.seal(Purpose::Outcome, &bound(grant, &text)));
+        Some(format!("{seal} {text}"))
     }
 
-    pub(super) fn from_json(text: &str) -> Result<Self> {
-        serde_json::from_str(text)
-            .map_err(|error| Error::unexpected("the stored outcome of a change cannot be read").with_source(error))
+    /// Reads what [`sealed`](Self::sealed) wrote, and refuses anything else.
+    pub(super) fn open(stored: &str, grant: &GrantId, keys: &GateKeys) -> Result<Self> {
+        let forged =
+            || Error::denied("the stored outcome is not what the gate wrote; look at the audit log").maybe_applied();
+        let (seal, text) = stored.split_once(' ').ok_or_else(forged)?;
+        let seal = STANDARD.decode(seal).map_err(|_| forged())?;
+        if !keys.verify(Purpose::Outcome, &bound(grant, text), &seal) {
+            return Err(forged());
+        }
+        serde_json::from_str(text).map_err(|error| forged().with_source(error))
     }
 
     /// Whether nobody knows what became of the change.

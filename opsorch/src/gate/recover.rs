@@ -1,5 +1,7 @@
 //! What nobody vouches for any more, and what became of it.
 
+use std::sync::PoisonError;
+
 use opsorch_schema::{Entry, Event, GrantId, Outcome, OutcomeStatus, Response};
 
 use super::outcome::StoredOutcome;
@@ -9,6 +11,17 @@ use crate::store::{FinishChange, Finished};
 use crate::{Context, Error, Result};
 
 impl Gate {
+    /// Whether the time of a lease has passed since the last look; the next is then due a lease later.
+    pub(crate) fn recovery_is_due(&self) -> bool {
+        let now = self.clock.now();
+        let mut next = self.next_recovery.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = now >= *next;
+        if due {
+            *next = now + self.settings.lease;
+        }
+        due
+    }
+
     /// Marks the intents of processes that no longer vouch for them as unknown. Returns the entries.
     pub(crate) async fn recover(&self) -> Result<Vec<Entry>> {
         let now = self.clock.now();
@@ -19,7 +32,8 @@ impl Gate {
             entry.event = Event::Outcome;
             entry.outcome = Some(Outcome::new(OutcomeStatus::Unknown, 0).error("lease_lapsed"));
             let lost = Error::unexpected("the process that made the change ended before it wrote the outcome");
-            let result = StoredOutcome::new(&Err(lost.with_context("instance", &open.instance))).to_json();
+            let result =
+                StoredOutcome::new(&Err(lost.with_context("instance", &open.instance))).sealed(&open.grant, &self.keys);
             let step = FinishChange { grant: open.grant, result, if_lapsed: Some(now), entry };
             if let Finished::Written(entry) = self.store.finish_change(&self.log, step).await? {
                 self.notify.committed(entry.clone());
@@ -34,7 +48,7 @@ impl Gate {
     pub(crate) async fn reconcile(&self, cx: &Context, id: &GrantId, vendor: &dyn Reconciler) -> Result<Option<Entry>> {
         let grant = self.load(id).await?;
         let Some(stored) = self.store.outcome(id).await? else { return Ok(None) };
-        if !StoredOutcome::from_json(&stored)?.is_unknown() {
+        if !StoredOutcome::open(&stored, id, &self.keys)?.is_unknown() {
             return Ok(None);
         }
         let permit = grant.permit();
@@ -50,7 +64,7 @@ impl Gate {
         let resource = result.as_ref().ok().and_then(Response::resource);
         entry.outcome = Some(Outcome::new(status, 0).resource(resource));
         entry.reason = Some("the vendor was asked".into());
-        let result = StoredOutcome::new(&result).to_json();
+        let result = StoredOutcome::new(&result).sealed(id, &self.keys);
         let step = FinishChange { grant: id.clone(), result, if_lapsed: None, entry };
         match self.store.finish_change(&self.log, step).await? {
             Finished::Written(entry) => {

@@ -94,7 +94,7 @@ impl Gate {
             return Err(Error::conflict(format!("the grant is {} by now", grant.state)).with_context("grant", id));
         }
         match self.store.outcome(id).await? {
-            Some(stored) => StoredOutcome::from_json(&stored)?.into_result().map(Submitted::Done),
+            Some(stored) => StoredOutcome::open(&stored, id, &self.keys)?.into_result().map(Submitted::Done),
             None => {
                 let message = "the change was begun and its outcome is not known yet; look at the audit log";
                 Err(Error::conflict(message).maybe_applied().with_context("grant", id))

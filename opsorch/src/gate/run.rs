@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -13,6 +13,7 @@ use opsorch_schema::{
 };
 
 use super::grant::{Basis, Concrete, Grant};
+use super::lease::Lease;
 use super::notify::{Notice, Notify};
 use super::outcome::StoredOutcome;
 use super::people::People;
@@ -21,7 +22,7 @@ use super::running::{Finish, Running};
 use super::terminal::ChangeTerminal;
 use super::text::check_text;
 use super::{Access, Decision, GateKeys, GateSettings, Submitted};
-use crate::audit::LogWriter;
+use crate::audit::{Checkpoint, LogWriter};
 use crate::layer::{Call, Layer, Next};
 use crate::ops::Submission;
 use crate::store::{BeginChange, Begun, FinishChange, Finished, KeyUse, Request, Requested, Store};
@@ -47,6 +48,8 @@ pub(crate) struct Gate {
     /// Names this process in the intents that it writes.
     pub(crate) instance: String,
     pub(crate) running: Running,
+    /// When it is time to look again for changes that no process finished.
+    pub(crate) next_recovery: Mutex<Time>,
 }
 
 /// The way from the gate to a provider.
@@ -126,7 +129,8 @@ impl Gate {
     }
 
     /// Asks people.
-    async fn request(&self, cx: &Context, grant: Grant) -> Finish {
+    async fn request(&self, cx: &Context, mut grant: Grant) -> Finish {
+        grant.log_size = self.log_size().await.map_err(Error::not_applied)?;
         let mut entry = self.grant_entry(cx, Event::Requested, &grant);
         entry.reason = grant.reason.clone();
         let step = Request { grant: grant.to_record(&self.keys)?, key: self.key_use(&grant), entry };
@@ -151,6 +155,11 @@ impl Gate {
             return Err(Error::conflict(message).with_context("grant", &seen.grant));
         }
         let grant = self.load(&seen.grant).await?;
+        // The key's row is not sealed, and the grant is: a row that was pointed at another grant gives nothing away.
+        if grant.digest != *digest || grant.requester.identity != seen.owner {
+            let message = "the store says that this idempotency key belongs to another change; it is refused";
+            return Err(Error::denied(message).with_context("grant", &seen.grant));
+        }
         match grant.state {
             GrantState::Requested | GrantState::Active if !grant.has_lapsed(self.clock.now()) => {
                 Ok(Submitted::Pending(self.waiting(&grant)?))
@@ -184,13 +193,20 @@ impl Gate {
     /// Intent, call, outcome.
     async fn make(&self, change: Change) -> Finish {
         let Change { cx, path, grant, expected, key } = change;
+        let lease = Lease::new(Arc::clone(&self.clock), self.settings.lease);
+        let entry = self.grant_entry(&cx, Event::Intent, &grant);
+        if expected.is_some() && entry.time >= grant.expires_at {
+            let message = "the grant has expired; submit the change again";
+            return Err(Error::denied(message).with_context("grant", &grant.id));
+        }
         let step = BeginChange {
             grant: grant.to_record(&self.keys)?,
             expected,
+            since: expected.map(|_| grant.log_size),
             key,
             instance: self.instance.clone(),
-            lease_until: self.lease_until(),
-            entry: self.grant_entry(&cx, Event::Intent, &grant),
+            lease_until: lease.until(),
+            entry,
         };
         match self.store.begin_change(&self.log, step).await.map_err(Error::not_applied)? {
             Begun::Intent(entry) => self.notify.committed(entry),
@@ -198,7 +214,7 @@ impl Gate {
             Begun::KeySeen(seen) => return self.resume(&cx, &seen, &grant.digest).await,
         }
         let started = tokio::time::Instant::now();
-        let (status, result) = self.call(&cx, &path, &grant).await;
+        let (status, result) = self.call(&cx, &path, &grant, &lease).await;
         let mut outcome = Outcome::new(status, u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
         outcome = match &result {
             Ok(response) => outcome.resource(response.resource()),
@@ -216,9 +232,9 @@ impl Gate {
     }
 
     /// Runs the layers and the provider, and vouches for the change while they take their time.
-    async fn call(&self, cx: &Context, path: &Path, grant: &Grant) -> (OutcomeStatus, Result<Response>) {
+    async fn call(&self, cx: &Context, path: &Path, grant: &Grant, lease: &Lease) -> (OutcomeStatus, Result<Response>) {
         let permit = grant.permit();
-        let terminal = ChangeTerminal::new(&path.provider, cx, &grant.action, &permit);
+        let terminal = ChangeTerminal::new(&path.provider, cx, &grant.action, &permit, lease);
         let call = Call::change(&grant.action, &path.provider, cx);
         let layered = {
             let next = Next::new(&path.layers, call, &terminal);
@@ -226,7 +242,7 @@ impl Gate {
                 result = AssertUnwindSafe(next.run()).catch_unwind() => {
                     result.unwrap_or_else(|_| Err(Error::unexpected("a layer panicked")))
                 }
-                never = self.keep_lease(&grant.id) => match never {},
+                never = self.keep_lease(&grant.id, lease) => match never {},
             }
         };
         terminal.conclude(layered)
@@ -234,11 +250,15 @@ impl Gate {
 
     /// Renews a lease well before it lapses, again and again. It runs beside the change, so that a slow store does not
     /// hold it up.
-    async fn keep_lease(&self, id: &GrantId) -> Infallible {
+    async fn keep_lease(&self, id: &GrantId, lease: &Lease) -> Infallible {
         loop {
             tokio::time::sleep(self.settings.lease / 3).await;
-            if let Err(error) = self.store.renew_lease(id, self.lease_until()).await {
-                tracing::warn!(grant = %id, code = error.kind().code(), "the lease of a change could not be renewed");
+            let until = lease.renewed();
+            match self.store.renew_lease(id, until).await {
+                Ok(()) => lease.extend(until),
+                Err(error) => {
+                    tracing::warn!(grant = %id, code = error.kind().code(), "the lease of a change could not be renewed");
+                }
             }
         }
     }
@@ -246,7 +266,7 @@ impl Gate {
     /// Writes the outcome. If the store refuses, the change was made all the same, so it tries again before it leaves the
     /// intent to recovery.
     async fn finish(&self, grant: &Grant, entry: Entry, result: &Result<Response>) -> Result<()> {
-        let stored = StoredOutcome::new(result).to_json();
+        let stored = StoredOutcome::new(result).sealed(&grant.id, &self.keys);
         let mut attempt = 1;
         loop {
             let step =
@@ -278,6 +298,21 @@ impl Gate {
     pub(super) fn waiting(&self, grant: &Grant) -> Result<ApprovalRequest> {
         let request = grant.to_request(self.clock.now());
         request.ok_or_else(|| Error::not_found("policy alone allowed this change; there is no request"))
+    }
+
+    /// How long the log is, by its newest signed head.
+    async fn log_size(&self) -> Result<u64> {
+        match self.store.checkpoint().await? {
+            Some(head) => Ok(self.open_head(&head)?.size()),
+            None => Ok(0),
+        }
+    }
+
+    fn open_head(&self, head: &str) -> Result<Checkpoint> {
+        Checkpoint::open(head, &self.keys.verifier_keys()).map_err(|error| {
+            let message = "the stored log is not what was signed: the signature of its head is not ours; verify it";
+            Error::unexpected(message).with_source(error)
+        })
     }
 
     /// Writes an entry that changes nothing else.
@@ -324,6 +359,7 @@ impl Gate {
             policy_revision: self.policies.revision(),
             answers: Vec::new(),
             idempotency_key: submission.idempotency_key,
+            log_size: 0,
             requested_at: now,
             expires_at: now + lifetime,
         }
@@ -333,10 +369,6 @@ impl Gate {
         let key = grant.idempotency_key.clone()?;
         let owner = grant.requester.identity.clone();
         Some(KeyUse::new(key, owner, grant.digest.clone(), grant.id.clone(), self.clock.now() + self.settings.key_ttl))
-    }
-
-    pub(super) fn lease_until(&self) -> Time {
-        self.clock.now() + self.settings.lease
     }
 }
 

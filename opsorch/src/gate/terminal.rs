@@ -9,6 +9,7 @@ use opsorch_schema::{Action, OutcomeStatus, Response};
 
 use super::approved::{Approved, Permit};
 use super::dispatch::dispatch;
+use super::lease::Lease;
 use crate::layer::Terminal;
 use crate::{Context, Error, Provider, Result};
 
@@ -20,65 +21,84 @@ pub(super) struct ChangeTerminal<'a> {
     cx: &'a Context,
     action: &'a Action,
     permit: &'a Permit,
+    lease: &'a Lease,
     chain: Mutex<Chain>,
 }
 
-/// What is known of the effect so far.
-#[derive(Clone, Debug)]
-enum Chain {
-    /// Nothing happened: no attempt yet, or each was refused.
-    Untouched(Option<Error>),
-    /// An attempt is on its way. It stays so if a layer gives the attempt up.
-    InFlight,
-    /// An attempt may have taken effect.
-    Unknown(Error),
-    /// It took effect.
-    Applied(Box<Response>),
+/// What is known of the effect so far. Nothing that was learned is ever forgotten.
+#[derive(Debug, Default)]
+struct Chain {
+    /// What the attempt gave that took effect.
+    applied: Option<Box<Response>>,
+    /// Why an attempt may have taken effect.
+    unknown: Option<Error>,
+    /// Attempts on their way. One that a layer gave up is counted for ever.
+    in_flight: u32,
+    /// Why the last attempt that was refused was.
+    refusal: Option<Error>,
 }
 
 impl<'a> ChangeTerminal<'a> {
-    pub(super) fn new(provider: &'a Provider, cx: &'a Context, action: &'a Action, permit: &'a Permit) -> Self {
-        Self { provider, cx, action, permit, chain: Mutex::new(Chain::Untouched(None)) }
+    pub(super) fn new(
+        provider: &'a Provider,
+        cx: &'a Context,
+        action: &'a Action,
+        permit: &'a Permit,
+        lease: &'a Lease,
+    ) -> Self {
+        Self { provider, cx, action, permit, lease, chain: Mutex::default() }
     }
 
     /// What became of the chain, whatever the layers said: the provider's word counts.
     pub(super) fn conclude(self, layers: Result<Response>) -> (OutcomeStatus, Result<Response>) {
-        match self.chain.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            Chain::Applied(mut response) => {
-                response.set_provider(self.provider.name());
-                (OutcomeStatus::Applied, Ok(*response))
-            }
-            Chain::Untouched(refusal) => {
-                let error = layers
-                    .err()
-                    .or(refusal)
-                    .unwrap_or_else(|| Error::unexpected("a layer answered for a change that was not made"));
-                (OutcomeStatus::NotApplied, Err(error.not_applied()))
-            }
-            Chain::InFlight => {
-                let given_up = || Error::unexpected("a layer gave the change up while it was on its way");
-                (OutcomeStatus::Unknown, Err(layers.err().unwrap_or_else(given_up).maybe_applied()))
-            }
-            Chain::Unknown(error) => (OutcomeStatus::Unknown, Err(error.maybe_applied())),
+        let chain = self.chain.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mut response) = chain.applied {
+            response.set_provider(self.provider.name());
+            return (OutcomeStatus::Applied, Ok(*response));
         }
+        let layers = layers.err();
+        if chain.unknown.is_some() || chain.in_flight > 0 {
+            let given_up = || Error::unexpected("a layer gave the change up while it was on its way");
+            let error = chain.unknown.or(layers).unwrap_or_else(given_up);
+            return (OutcomeStatus::Unknown, Err(error.maybe_applied()));
+        }
+        let invented = || Error::unexpected("a layer answered for a change that was not made");
+        let error = layers.or(chain.refusal).unwrap_or_else(invented);
+        (OutcomeStatus::NotApplied, Err(error.not_applied()))
     }
 
     /// Takes the right to make an attempt; what is known already, where there is none to take.
     fn start(&self) -> Option<Result<Response>> {
-        let may_repeat = self.provider.honours_key(self.action.operation());
         let mut chain = self.chain();
-        match &*chain {
-            Chain::Untouched(_) => {}
-            Chain::Applied(response) => return Some(Ok((**response).clone())),
-            Chain::InFlight | Chain::Unknown(_) if may_repeat => {}
-            Chain::InFlight => {
+        if let Some(response) = &chain.applied {
+            return Some(Ok((**response).clone()));
+        }
+        if !self.provider.honours_key(self.action.operation()) {
+            if let Some(error) = &chain.unknown {
+                return Some(Err(error.clone()));
+            }
+            if chain.in_flight > 0 {
                 let message = "an attempt of this change is on its way or was given up; it is not repeated";
                 return Some(Err(Error::conflict(message).maybe_applied()));
             }
-            Chain::Unknown(error) => return Some(Err(error.clone())),
         }
-        *chain = Chain::InFlight;
+        // Whoever finds the intent after its lease may call it unknown, ask the vendor, and have it done anew.
+        if let Err(lapsed) = self.lease.check() {
+            return Some(Err(lapsed));
+        }
+        chain.in_flight += 1;
         None
+    }
+
+    /// Notes what an attempt gave.
+    fn learn(&self, result: &Result<Response>) {
+        let mut chain = self.chain();
+        chain.in_flight = chain.in_flight.saturating_sub(1);
+        match result {
+            Ok(response) => chain.applied = Some(Box::new(response.clone())),
+            Err(error) if error.may_have_applied() => chain.unknown = Some(error.clone()),
+            Err(error) => chain.refusal = Some(error.clone()),
+        }
     }
 
     fn chain(&self) -> MutexGuard<'_, Chain> {
@@ -96,11 +116,7 @@ impl Terminal for ChangeTerminal<'_> {
         let result = AssertUnwindSafe(attempt).catch_unwind().await.unwrap_or_else(|_| {
             Err(Error::unexpected("the provider panicked").with_context("provider", self.provider.name()))
         });
-        *self.chain() = match &result {
-            Ok(response) => Chain::Applied(Box::new(response.clone())),
-            Err(error) if error.may_have_applied() => Chain::Unknown(error.clone()),
-            Err(error) => Chain::Untouched(Some(error.clone())),
-        };
+        self.learn(&result);
         result
     }
 }

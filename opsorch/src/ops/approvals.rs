@@ -79,6 +79,7 @@ impl<'a> Approvals<'a> {
     /// [`Conflict`](crate::ErrorKind::Conflict) if the grant is not active; and those of [`OpsOrch::submit`].
     pub async fn redeem(&self, id: &GrantId) -> Result<Response> {
         let ops = self.ops;
+        ops.recover_beside();
         let path = |grant: &crate::gate::Grant| Ok(ops.path(ops.named(grant.provider())?));
         ops.core.gate.redeem(self.cx, id, path).await
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use opsorch_schema::{Capability, GrantId, ProviderName};
 
@@ -26,7 +26,8 @@ const LOG_NAME: &str = "opsorch.local/audit";
 /// Puts an [`OpsOrch`] together, by [`OpsOrch::builder`].
 ///
 /// What is called here beats what the configuration says of the same thing: a provider of the same name, the route of the
-/// same capability, and policy, access, people and settings as a whole.
+/// same capability, and access, people and settings as a whole. Policies add up: those of the configuration and those of
+/// the code all decide, and the strictest word holds.
 #[derive(Default)]
 #[must_use = "nothing is built until `build` is awaited"]
 pub struct Builder {
@@ -94,7 +95,7 @@ impl Builder {
         self
     }
 
-    /// Adds a policy. Without any, every change is denied.
+    /// Adds a policy, beside that of the configuration. Without any, every change is denied.
     pub fn policy(mut self, policy: impl Policy) -> Self {
         self.policies.push(Arc::new(policy));
         self
@@ -207,9 +208,7 @@ impl Builder {
 
         let settings = self.settings.unwrap_or(config.gate);
         let mut policies = self.policies;
-        if policies.is_empty() {
-            policies.extend(config.policy.map(|rules| Arc::new(rules) as Arc<dyn Policy>));
-        }
+        policies.extend(config.policy.map(|rules| Arc::new(rules) as Arc<dyn Policy>));
         let access = self.access.or_else(|| config.access.map(|rules| Arc::new(rules) as Arc<dyn Access>));
         let keys = match (self.keys, store.key_file()) {
             (Some(keys), _) => keys,
@@ -219,6 +218,7 @@ impl Builder {
         let audit = AuditLog::new(Arc::clone(&store), keys.log().name(), keys.verifier_keys());
         let mut sinks = self.sinks;
         sinks.extend(Anchors::start(self.anchors, &audit).await?);
+        let next_recovery = clock.now() + settings.lease;
         let notify = Notify { hooks: self.hooks, sinks, ..Notify::default() };
         let gate = Gate {
             policies: Policies::new(policies, settings.policy_timeout),
@@ -231,6 +231,7 @@ impl Builder {
             notify,
             instance: uuid::Uuid::now_v7().to_string(),
             running: Running::default(),
+            next_recovery: Mutex::new(next_recovery),
             keys,
         };
         let layers = self.layers.unwrap_or_else(default_layers).into();

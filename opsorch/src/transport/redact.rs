@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use opsorch_schema::is_invisible;
+
 use super::path::percent_encode;
 use crate::secret::Secret;
 
@@ -35,8 +37,10 @@ impl Redactor {
     /// One line of at most 200 characters, without the client's secrets and without control characters.
     pub(super) fn line(&self, text: &str) -> String {
         // Visible text first: a secret with a control character inside would not be found, and then be shown.
-        let visible: String =
-            text.chars().map(|character| if is_invisible(character) { ' ' } else { character }).collect();
+        let visible: String = text
+            .chars()
+            .map(|character| if character.is_control() || is_invisible(character) { ' ' } else { character })
+            .collect();
         let redacted = self.redacted(visible);
         let words = redacted.split_whitespace().collect::<Vec<_>>().join(" ");
         match words.char_indices().nth(SHOWN) {
@@ -70,10 +74,4 @@ impl fmt::Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Redactor({} spellings)", self.spellings.len())
     }
-}
-
-/// Control characters, and those that are not seen or change the direction of what is seen.
-fn is_invisible(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }

@@ -223,3 +223,49 @@ async fn a_long_change_keeps_its_lease_and_a_lost_one_becomes_unknown() {
     assert_eq!(world.ops.recover().await.unwrap(), [], "it is written once");
     change.abort();
 }
+
+/// A vendor that recognises keys answers, and the answer is lost; whatever the later attempts say, it is not known that
+/// nothing was made.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_after_an_attempt_that_may_have_applied_does_not_make_it_undone() {
+    for later in [Fault::NotSent, Fault::Error(ErrorKind::Conflict), Fault::Error(ErrorKind::Forbidden)] {
+        let vendor = MemoryProvider::new(opsorch::SystemClock);
+        let builder = opsorch::OpsOrch::builder().provider(vendor.provider("tracker")).policy(allow);
+        let ops = builder.layer(Again(3)).build().await.unwrap();
+        vendor.faults().next(Operation::TicketCreate, Fault::LostReply);
+        vendor.faults().next(Operation::TicketCreate, later.clone());
+        vendor.faults().next(Operation::TicketCreate, later.clone());
+        let cx = Context::new(agent());
+        let error = ops.tickets(&cx).create(ticket()).await.unwrap_err();
+        assert!(error.may_have_applied(), "{later:?}: {error}");
+        let entries = ops.audit().entries(0, 10).await.unwrap();
+        assert_eq!(entries[1].outcome.as_ref().unwrap().status, OutcomeStatus::Unknown, "{later:?}");
+    }
+}
+
+/// Moves the clock before it runs the rest, as a machine that was suspended does.
+#[derive(Debug)]
+struct Suspended(opsorch::ManualClock, Duration);
+
+#[async_trait]
+impl Layer for Suspended {
+    async fn call(&self, _: Call<'_>, next: Next<'_>) -> Result<Response> {
+        self.0.advance(self.1);
+        next.run().await
+    }
+}
+
+#[tokio::test]
+async fn a_process_whose_lease_has_lapsed_sends_nothing_any_more() {
+    for (seconds, sent) in [(59, 1), (60, 0)] {
+        let clock = opsorch::ManualClock::default();
+        let vendor = MemoryProvider::new(clock.clone());
+        let builder =
+            opsorch::OpsOrch::builder().provider(vendor.provider("tracker")).policy(allow).clock(clock.clone());
+        let ops = builder.layer(Suspended(clock, Duration::from_secs(seconds))).build().await.unwrap();
+        let cx = Context::new(agent());
+        let result = ops.tickets(&cx).create(ticket()).await;
+        assert_eq!((vendor.calls(Operation::TicketCreate), result.is_ok()), (sent, sent == 1), "{result:?}");
+        assert!(!result.is_err_and(|error| error.may_have_applied()), "nothing was sent");
+    }
+}

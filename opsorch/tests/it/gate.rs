@@ -329,7 +329,8 @@ async fn a_key_seen_before_gives_the_first_result_and_another_input_is_a_conflic
     let first = tickets.create(ticket()).await.unwrap();
     assert_eq!(tickets.create(ticket()).await.unwrap(), first);
     assert_eq!(world.changes(), 1);
-    assert_eq!(world.vendor.requests()[0].idempotency_key.as_deref(), Some("deploy-42"));
+    let seen_by_the_vendor = world.vendor.requests()[0].idempotency_key.clone().unwrap();
+    assert!(seen_by_the_vendor.starts_with("key-") && seen_by_the_vendor.len() == 68, "{seen_by_the_vendor}");
 
     let other = tickets.create(CreateTicket::new("another")).await.unwrap_err();
     assert_eq!(*other.kind(), ErrorKind::Conflict);
@@ -436,4 +437,53 @@ async fn sixty_four_racing_redeemers_make_one_change_and_get_one_answer() {
     answers.dedup();
     assert_eq!((answers.len(), world.changes()), (1, 1));
     world.assert_log_verifies().await;
+}
+
+#[tokio::test]
+async fn a_grant_that_expires_while_policy_is_asked_again_is_not_redeemed() {
+    let clock = opsorch::ManualClock::default();
+    let slow = {
+        let clock = clock.clone();
+        let asked = std::sync::atomic::AtomicU32::new(0);
+        move |_: &Context, _: &Target, _: &Action| {
+            if asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) > 0 {
+                clock.advance(Duration::from_secs(3600));
+            }
+            Decision::require_approval(Quorum::of(1, "sre"), "a test")
+        }
+    };
+    let world = World::with(slow, |builder| builder.clock(clock)).await;
+    let request = world.ask(&agent()).await;
+    world.approve(&request, &sre("alice")).await.unwrap();
+    assert_denied(&world.redeem(&request, &agent()).await.unwrap_err(), "expired");
+    assert_eq!(world.changes(), 0);
+}
+
+#[tokio::test]
+async fn nobody_can_choose_the_key_that_the_vendor_sees_of_another_change() {
+    let world = World::new(one_sre()).await;
+    let request = world.ask(&agent()).await;
+    let guessed = format!("{}-1", request.id);
+    let mallory = Context::new(Actor::agent("mallory"));
+    let Submitted::Pending(theirs) =
+        world.ops.tickets(&mallory).idempotency_key(&guessed).create(CreateTicket::new("squat")).await.unwrap()
+    else {
+        panic!("nobody was asked")
+    };
+    for request in [&theirs, &request] {
+        world.approve(request, &sre("alice")).await.unwrap();
+        let requester = request.requester.clone();
+        world.redeem(request, &requester).await.unwrap();
+    }
+    let keys: Vec<_> = world.vendor.requests().into_iter().filter_map(|request| request.idempotency_key).collect();
+    assert!(keys.len() == 2 && keys[0] != keys[1], "{keys:?}");
+}
+
+#[tokio::test]
+async fn the_policy_of_a_configuration_and_that_of_the_code_both_count() {
+    let file = "[[policy.rule]]\nname = 'frozen'\noperations = ['*']\ndecision = 'deny'";
+    let config = opsorch::Config::parse(file).unwrap();
+    let world = World::with(allow, |builder| builder.config(config)).await;
+    let cx = Context::new(agent());
+    assert_denied(&world.ops.tickets(&cx).create(ticket()).await.unwrap_err(), "frozen");
 }

@@ -148,3 +148,24 @@ async fn an_outcome_that_comes_after_the_lease_lapsed_is_an_addendum() {
     ];
     assert_eq!(statuses(&other).await, expected);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_restarts_within_the_lease_finds_the_orphan_beside_a_later_change() {
+    let shared = Shared::new();
+    let dying = shared.plane().await;
+    let cx = Context::new(agent());
+    shared.vendor.faults().next(Operation::TicketCreate, Fault::Hang);
+    let change = tokio::spawn({
+        let (dying, cx) = (dying.clone(), cx.clone());
+        async move { dying.tickets(&cx).create(ticket()).await }
+    });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let restarted = shared.plane().await;
+    assert_eq!(restarted.recovered(), []);
+    shared.clock.advance(Duration::from_secs(61));
+    let _ = restarted.tickets(&cx).create(opsorch::CreateTicket::new("another")).await.unwrap();
+    restarted.idle().await;
+    let unknown = (Event::Outcome, Some(OutcomeStatus::Unknown));
+    assert!(statuses(&restarted).await.contains(&unknown));
+    change.abort();
+}

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use opsorch::Time;
 
 use super::backward::ReadAt;
+use super::walk::walk;
 
 /// The files that are read at most.
 pub(super) const MOST_FILES: usize = 1000;
@@ -42,28 +43,24 @@ pub(super) struct Found {
     pub(super) failures: Vec<(PathBuf, io::Error)>,
 }
 
-/// Finds the files of all patterns: regular ones that are not compressed, each once. Links are left out, so that nobody
-/// who may write into a folder of logs can point to files elsewhere.
+/// Finds the files of all patterns: regular ones that are not compressed, each once.
 pub(super) fn find(patterns: &[String], cancelled: &Arc<AtomicBool>) -> Found {
     let mut found = Found::default();
     let mut files = BTreeMap::new();
-    for path in patterns.iter().filter_map(|pattern| glob::glob(pattern).ok()).flatten() {
-        let path = match path {
-            Ok(path) => path,
-            Err(error) => {
-                found.failures.push((error.path().to_owned(), error.into()));
+    for pattern in patterns {
+        let covered = walk(pattern, cancelled);
+        found.failures.extend(covered.failures);
+        for path in covered.paths {
+            if path.extension().and_then(|it| it.to_str()).is_some_and(|extension| COMPRESSED.contains(&extension)) {
                 continue;
             }
-        };
-        if path.extension().and_then(|it| it.to_str()).is_some_and(|extension| COMPRESSED.contains(&extension)) {
-            continue;
-        }
-        match LogFile::look(path.clone(), cancelled) {
-            Ok(Some(file)) => drop(files.entry(file.identity).or_insert(file)),
-            // It is no file, or it went away since it was listed.
-            Ok(None) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => found.failures.push((path, error)),
+            match LogFile::look(path.clone(), cancelled) {
+                Ok(Some(file)) => drop(files.entry(file.identity).or_insert(file)),
+                // It is no file any more, or it went away since it was listed.
+                Ok(None) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => found.failures.push((path, error)),
+            }
         }
     }
     found.files = files.into_values().collect();

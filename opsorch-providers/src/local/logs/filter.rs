@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::records::Record;
 use crate::local::query::{refuse_metadata, refuse_team_and_environment};
 
-/// How far the lines of a file may be out of order: so much before the span, reading it ends.
+/// How far the lines of a file may be out of order: what is so much before the span is old.
 const DISORDER: TimeDelta = TimeDelta::minutes(5);
 
 /// The conditions of a query, all of which can be honoured.
@@ -61,8 +61,9 @@ impl Filter {
         })
     }
 
-    /// Whether everything above an entry of this time is too old.
-    pub(super) fn ends_at(&self, time: Time) -> bool {
+    /// Whether an entry of this time is so far before the span that those above it can be expected to be, too. One
+    /// alone proves nothing: anybody who gets one line into the log can give it any time.
+    pub(super) fn is_old(&self, time: Time) -> bool {
         self.start.checked_sub_signed(DISORDER).is_some_and(|earliest| time < earliest)
     }
 

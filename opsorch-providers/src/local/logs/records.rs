@@ -22,6 +22,7 @@ pub(super) struct Record {
     /// The offset after its last line.
     pub(super) end: u64,
     pub(super) entry: LogEntry,
+    pub(super) time_from: TimeFrom,
     /// Its lines as they stand in the file.
     pub(super) text: String,
 }
@@ -62,7 +63,7 @@ struct Text {
 
 /// Where the time of an entry comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum TimeFrom {
+pub(super) enum TimeFrom {
     Entry,
     EntryAbove,
     File,
@@ -174,7 +175,7 @@ impl Text {
 }
 
 /// Makes an entry of its lines, in the order of the file, and says what is not as it stands there.
-fn record(parsed: Parsed, lines: Vec<Text>, time: Time, from: TimeFrom) -> Record {
+fn record(parsed: Parsed, lines: Vec<Text>, time: Time, time_from: TimeFrom) -> Record {
     let mut entry = parsed.into_entry(time, lines.iter().skip(1).map(|line| line.text.as_str()));
     let start = lines.first().map_or(0, |line| line.start);
     entry.metadata.insert("offset".into(), start.into());
@@ -183,13 +184,13 @@ fn record(parsed: Parsed, lines: Vec<Text>, time: Time, from: TimeFrom) -> Recor
             entry.metadata.insert(name.into(), true.into());
         }
     }
-    match from {
+    match time_from {
         TimeFrom::Entry => None,
         TimeFrom::EntryAbove => entry.metadata.insert("timestampFrom".into(), "entry above".into()),
         TimeFrom::File => entry.metadata.insert("timestampFrom".into(), "file".into()),
     };
     let text = lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n");
-    Record { start, end: lines.last().map_or(0, |line| line.end), entry, text }
+    Record { start, end: lines.last().map_or(0, |line| line.end), entry, time_from, text }
 }
 
 #[cfg(test)]

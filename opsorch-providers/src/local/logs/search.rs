@@ -12,10 +12,15 @@ use super::backward::Backward;
 use super::cursor::{Position, Positions};
 use super::files::{LogFile, MOST_FILES, find};
 use super::filter::Filter;
-use super::records::{Record, Records};
+use super::records::{Record, Records, TimeFrom};
 
 /// How many bytes are read at a time.
 const BLOCK: usize = 64 << 10;
+
+/// After how many old entries in a row a file is not read on. Entries are counted, not bytes, of which one line could
+/// have as many as it takes; and only those that say their time, since one old line gives its own to all below that
+/// do not.
+const MOST_OLD: u32 = 1000;
 
 /// Where a page ends; its cursor goes on.
 #[derive(Clone, Copy, Debug)]
@@ -83,6 +88,8 @@ struct Stream {
     seen: u64,
     /// The newest entry that is wanted and was not taken yet.
     head: Option<Record>,
+    /// How many old entries were read in a row. A search that goes on at a cursor counts anew, and so reads more.
+    old: u32,
 }
 
 impl Merge<'_> {
@@ -174,7 +181,7 @@ impl Merge<'_> {
 impl Stream {
     fn new(file: LogFile, end: u64, now: Time) -> Self {
         let records = Records::new(Backward::new(file.clone(), end, BLOCK), file.modified, now);
-        Self { file, records, seen: end, head: None }
+        Self { file, records, seen: end, head: None, old: 0 }
     }
 
     /// Of several streams, the greatest has the newest head; of equal heads, that of the first path.
@@ -187,7 +194,7 @@ impl Stream {
     fn advance(&mut self, filter: &Filter, to_search: &mut u64) -> io::Result<bool> {
         while self.head.is_none() && *to_search > 0 {
             let Some(mut record) = self.records.next_record()? else { return Ok(false) };
-            if filter.ends_at(record.entry.timestamp) {
+            if self.ends_at(&record, filter) {
                 return Ok(false);
             }
             record.entry.labels.insert("file".into(), self.file.path.to_string_lossy().into_owned());
@@ -200,6 +207,16 @@ impl Stream {
             }
         }
         Ok(true)
+    }
+
+    /// Counts the old entries up to this one; whether they are so many that everything above is taken for old.
+    fn ends_at(&mut self, record: &Record, filter: &Filter) -> bool {
+        if !filter.is_old(record.entry.timestamp) {
+            self.old = 0;
+        } else if record.time_from != TimeFrom::EntryAbove {
+            self.old += 1;
+        }
+        self.old >= MOST_OLD
     }
 }
 

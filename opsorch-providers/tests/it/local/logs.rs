@@ -150,6 +150,36 @@ async fn a_few_lines_out_of_order_at_the_start_of_the_span_are_found() {
 }
 
 #[tokio::test]
+async fn a_line_with_an_old_time_hides_nothing_above_it() {
+    let injected = [
+        "1970-01-01 00:00:00 x\n".to_owned(),
+        "1970-01-01 00:00:00 x\n".repeat(999),
+        format!("1970-01-01 00:00:00 {}\n", "x".repeat(1 << 20)),
+        format!("1970-01-01 00:00:00 x\n{}", "  more\n".repeat(30_000)),
+        // Entries without a time have that of the line above, but only that line says it.
+        format!("1970-01-01 00:00:00 x\n{}", "{\"msg\":\"untimed\"}\n".repeat(2000)),
+    ];
+    let query = LogQuery::new(time("2025-12-01T00:00:00Z"), time("2025-12-02T00:00:00Z"));
+    for old in injected {
+        let text =
+            format!("2025-12-01 00:00:01 ERROR intrusion\n2025-12-01 00:00:02 b\n{old}2025-12-01 00:00:03 fine\n");
+        let page = Logs::new(&[("a.log", &text)]).await.page(query.clone()).await;
+        let messages: Vec<_> = page.items.iter().map(|entry| entry.message.as_str()).collect();
+        assert_eq!(messages, ["fine", "b", "ERROR intrusion"]);
+        assert!(page.is_complete());
+    }
+}
+
+#[tokio::test]
+async fn reading_a_file_ends_after_a_thousand_old_entries_in_a_row() {
+    let old = "1970-01-01 00:00:00 x\n".repeat(1000);
+    let logs = Logs::new(&[("a.log", &format!("2025-12-01 00:00:01 far\n{old}2025-12-01 00:00:03 near\n"))]).await;
+    let query = LogQuery::new(time("2025-12-01T00:00:00Z"), time("2025-12-02T00:00:00Z"));
+    assert_eq!(logs.find(query).await, ["near"]);
+    assert_eq!(logs.find(always().search("ar")).await, ["near", "far"], "a span that includes the old times");
+}
+
+#[tokio::test]
 async fn a_cursor_stays_valid_while_files_grow_and_are_renamed() {
     let logs = Logs::new(&[("a.log", &numbered(0..9))]).await;
     let mut added = 9;
@@ -205,6 +235,44 @@ async fn links_folders_and_compressed_files_are_left_out() {
     let page = logs.page(always()).await;
     assert!(page.is_complete());
     assert_eq!(page.items.len(), 1);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_folder_that_is_a_link_is_left_out_unless_the_pattern_names_it() {
+    use std::os::unix::fs::symlink;
+
+    let folder = folder();
+    let path = |name: &str| folder.path().join(name);
+    for (name, number) in [("srv/shop/logs", 0), ("srv/shop/logs/deep", 1), ("outside/logs", 2), ("outside", 3)] {
+        fs::create_dir_all(path(name)).unwrap();
+        fs::write(path(name).join("a.log"), numbered(number..number + 1)).unwrap();
+    }
+    fs::create_dir(path("srv/evil")).unwrap();
+    symlink("../../outside", path("srv/evil/logs")).unwrap();
+    symlink(path("outside"), path("srv/linked")).unwrap();
+    // Followed, two of them are more paths than anybody can wait for.
+    symlink("..", path("srv/shop/logs/loop")).unwrap();
+    symlink(".", path("srv/shop/logs/self")).unwrap();
+    symlink("srv", path("named")).unwrap();
+    for (pattern, expected) in [
+        ("srv/*/logs/*.log", vec!["0"]),
+        ("srv/[!s]*/logs/a.log", vec![]),
+        ("srv/**/*.log", vec!["1", "0"]),
+        ("named/*/logs/*.log", vec!["0"]),
+        ("named/./shop//logs/*/a.log", vec!["1"]),
+        ("srv/*/../evil/logs/a.log", vec![]),
+        ("srv/evil/logs/*.log", vec!["3"]),
+        ("srv/evil/logs/a.log", vec!["3"]),
+    ] {
+        let pattern = path(pattern).to_string_lossy().into_owned();
+        let config = LocalConfig::new(path("data")).metrics(false).log(pattern.clone());
+        let desk = Desk::of(config).await;
+        let page = desk.ops.logs(&desk.cx).query(always()).await.unwrap();
+        let messages: Vec<_> = page.items.iter().map(|entry| entry.message.as_str()).collect();
+        assert_eq!(messages, expected, "{pattern}");
+        assert!(page.is_complete(), "{pattern}: {page:?}");
+    }
 }
 
 #[tokio::test]
@@ -302,6 +370,28 @@ proptest! {
         prop_assert_eq!(missing, Vec::<String>::new());
         let found: Vec<_> = found.iter().map(|entry| (entry.timestamp, entry.message.as_str())).collect();
         let expected: Vec<_> = expected.iter().map(|(second, _, _, message)| (at(*second), *message)).collect();
+        prop_assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn old_lines_between_those_of_the_span_hide_none_of_them(
+        // Old lines and then one of the span, several times: fewer old ones in a row than reading ends after.
+        runs in prop::collection::vec((prop_oneof![0_usize..20, 900_usize..1000], 1_u32..=30, 0_u32..600), 0..5),
+        limit in 1_u32..4,
+    ) {
+        let (mut text, mut expected) = (String::new(), Vec::new());
+        for (number, (olds, day, second)) in runs.iter().enumerate() {
+            let (minute, second) = (second / 60, second % 60);
+            writeln!(text, "2025-12-01 00:{minute:02}:{second:02} {number}").unwrap();
+            text.push_str(&format!("2025-11-{day:02} 12:00:00 old\n").repeat(*olds));
+            expected.insert(0, number.to_string());
+        }
+        let query = LogQuery::new(time("2025-12-01T00:00:00Z"), time("2025-12-02T00:00:00Z")).limit(limit);
+        let (found, missing) = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+            Logs::new(&[("a.log", &text)]).await.pages(&query, || {}).await
+        });
+        prop_assert_eq!(missing, Vec::<String>::new());
+        let found: Vec<_> = found.iter().map(|entry| entry.message.clone()).collect();
         prop_assert_eq!(found, expected);
     }
 }

@@ -5,7 +5,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, params};
 
 use super::failure::Failure;
 use super::{read, rows};
-use crate::audit::{Frontier, LogWriter};
+use crate::audit::{Frontier, LogWriter, leaf_hash};
 use crate::store::{
     BeginChange, Begun, FinishChange, Finished, GrantRecord, KeyUse, Request, Requested, Transition, Transitioned,
 };
@@ -87,6 +87,9 @@ impl<'a> Steps<'a> {
             return Ok(Begun::KeySeen(seen));
         }
         let id = &step.grant.id;
+        if let Some(since) = step.since {
+            self.confirm_log(since)?;
+        }
         if self.version(id)? != step.expected || self.is_over(id)? {
             return Ok(Begun::Stale);
         }
@@ -174,6 +177,38 @@ impl<'a> Steps<'a> {
         let sql = "SELECT EXISTS (SELECT 1 FROM intents WHERE grant_id = ?1) OR EXISTS (SELECT 1 FROM entries
             WHERE grant_id = ?1 AND event IN ('intent', 'denied', 'withdrawn', 'revoked', 'expired'))";
         Ok(self.prepare(sql)?.query_row([grant.as_str()], |row| row.get(0))?)
+    }
+
+    /// Makes sure that the entries from `since` on are those that were signed: whoever could write to the file could have
+    /// taken out of the log what a grant was spent on, and put the grant back. The tree's own head is checked when the
+    /// step's entry is signed.
+    fn confirm_log(&self, since: u64) -> Result<(), Failure> {
+        let mut tree = self.tree_of(since)?;
+        let mut statement = self.prepare("SELECT leaf FROM entries WHERE sequence >= ?1 ORDER BY sequence")?;
+        let mut leaves = statement.query([rows::signed(since)?])?;
+        while let Some(row) = leaves.next()? {
+            let leaf = row.get_ref(0)?.as_bytes().map_err(|error| Failure::malformed("log entry", error))?;
+            tree.push(leaf_hash(leaf));
+        }
+        if (tree.size(), tree.root()) == (self.tree.size(), self.tree.root()) {
+            return Ok(());
+        }
+        let message =
+            "the stored log is not what was signed: entries were changed since this grant was requested; verify it";
+        Err(Error::unexpected(message).into())
+    }
+
+    /// The tree as it was when it had this size, from its full nodes.
+    fn tree_of(&self, size: u64) -> Result<Frontier, Failure> {
+        let mut bytes = size.to_be_bytes().to_vec();
+        let mut statement = self.prepare("SELECT hash FROM nodes WHERE level = ?1 AND place = ?2")?;
+        for level in (0..u64::BITS).rev().filter(|level| size >> level & 1 == 1) {
+            // The subtree over the leaves that the higher bits of the size do not cover.
+            let place = (size >> level) - 1;
+            let hash: Vec<u8> = statement.query_row(params![level, rows::signed(place)?], |row| row.get(0))?;
+            bytes.extend(hash);
+        }
+        Frontier::from_bytes(&bytes).map_err(|error| Failure::malformed("tree", error))
     }
 
     fn intent(&self, grant: &str) -> Result<Option<Intent>, Failure> {

@@ -142,6 +142,47 @@ async fn a_grant_that_was_redeemed_is_not_redeemed_again_by_taking_its_intent_ou
 }
 
 #[tokio::test]
+async fn a_grant_that_was_redeemed_is_not_redeemed_again_by_making_the_log_forget_it() {
+    for forget in [
+        "UPDATE entries SET leaf = replace(leaf, '\"event\":\"intent\"', '\"event\":\"refused\"') WHERE event = 'intent'",
+        "DELETE FROM entries WHERE event IN ('intent', 'outcome')",
+        "DELETE FROM entries WHERE sequence >= 2; UPDATE entries SET leaf = replace(leaf, 'a', 'b') WHERE sequence = 0",
+    ] {
+        let attack = Attack::approved().await;
+        let active = attack.row();
+        attack.redeem().await.unwrap();
+        attack.put_back(&active);
+        attack.run("PRAGMA foreign_keys = OFF; DELETE FROM outcomes; DELETE FROM intents");
+        attack.run(&format!("PRAGMA foreign_keys = OFF; {forget}"));
+        let error = attack.assert_refused(1).await;
+        assert!(error.message().contains("not what was signed"), "{forget}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_forged_outcome_is_not_believed() {
+    let attack = Attack::approved().await;
+    attack.redeem().await.unwrap();
+    attack.run("UPDATE outcomes SET result = replace(result, 'disk full', 'all is well')");
+    let error = attack.redeem().await.unwrap_err();
+    assert!(error.message().contains("not what the gate wrote") && error.may_have_applied(), "{error}");
+}
+
+#[tokio::test]
+async fn a_key_that_is_pointed_at_another_grant_gives_nothing_away() {
+    let place = Place::new();
+    let world = World::with(crate::support::allow, stored(&place)).await;
+    let (alice, bob) = (Context::new(sre("alice")), Context::new(sre("bob")));
+    let mine = opsorch::CreateTicket::new("the secret of alice");
+    let _ = world.ops.tickets(&alice).idempotency_key("a").create(mine).await.unwrap();
+    let _ = world.ops.tickets(&bob).idempotency_key("b").create(crate::support::ticket()).await.unwrap();
+    let sql = "UPDATE keys SET grant_id = (SELECT grant_id FROM keys WHERE key = 'a') WHERE key = 'b'";
+    place.raw().execute_batch(sql).unwrap();
+    let error = world.ops.tickets(&bob).idempotency_key("b").create(crate::support::ticket()).await.unwrap_err();
+    assert_eq!(*error.kind(), opsorch::ErrorKind::Denied, "{error}");
+}
+
+#[tokio::test]
 async fn a_grant_that_was_taken_back_is_not_redeemed_by_an_old_row() {
     let attack = Attack::approved().await;
     let active = attack.row();
