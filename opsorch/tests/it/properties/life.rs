@@ -116,9 +116,14 @@ impl Life {
                     ops.reconcile(&Context::new(Actor::user("alice")), grant).await.unwrap();
                 }
             }
-            Act::Jump(seconds) => self.clock.set(self.clock.now() + chrono::TimeDelta::seconds(seconds)),
+            Act::Jump(seconds) => {
+                if seconds < 0 {
+                    self.idle().await;
+                }
+                self.jump(seconds);
+            }
             Act::Lapse(seconds) => {
-                self.clock.set(self.clock.now() + chrono::TimeDelta::seconds(seconds));
+                self.jump(seconds);
                 ops.recover().await.unwrap();
             }
             Act::Wait(millis) => tokio::time::sleep(Duration::from_millis(millis)).await,
@@ -171,12 +176,20 @@ impl Life {
 
     /// Everybody comes to an end, every lease lapses, and somebody looks for what was left.
     async fn end(&mut self) {
-        for plane in &self.planes {
-            plane.idle().await;
-        }
+        self.idle().await;
         tokio::time::sleep(Duration::from_secs(600)).await;
         self.clock.advance(Duration::from_secs(24 * 60 * 60));
         self.planes[0].recover().await.unwrap();
+    }
+
+    async fn idle(&self) {
+        for plane in &self.planes {
+            plane.idle().await;
+        }
+    }
+
+    fn jump(&self, seconds: i64) {
+        self.clock.set(self.clock.now() + chrono::TimeDelta::seconds(seconds));
     }
 
     /// The n-th request from the last, or one that nobody made.
