@@ -78,8 +78,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Extends the lease of an open intent.
     ///
-    /// * **ST-60** A lease is never shortened. Where no intent is open nothing happens.
-    async fn renew_lease(&self, grant: &GrantId, until: Time) -> Result<()>;
+    /// * **ST-60** A lease is never shortened. It says whether the intent is open; where none is, nothing happens.
+    async fn renew_lease(&self, grant: &GrantId, until: Time) -> Result<bool>;
 
     /// The open intents whose lease lapsed before `now`.
     ///

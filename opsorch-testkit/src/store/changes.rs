@@ -235,16 +235,22 @@ pub(super) async fn finders_race(lab: Lab) -> Checked {
 
 pub(super) async fn leases_are_only_extended(lab: Lab) -> Checked {
     lab.store.begin_change(&lab.log, lab.begin("g")).await?;
-    lab.store.renew_lease(&id("g"), at(120)).await?;
-    lab.store.renew_lease(&id("g"), at(90)).await?;
-    lab.store.renew_lease(&id("nobody"), at(90)).await?;
+    let mut renewed = Vec::new();
+    for (grant, until) in [("g", 120), ("g", 90), ("nobody", 90)] {
+        renewed.push(lab.store.renew_lease(&id(grant), at(until)).await?);
+    }
+    ensure!(
+        renewed == [true, true, false],
+        "expected two renewals of an open intent and none of nobody's, got {renewed:?}"
+    );
     let open = lab.store.lapsed(at(1000)).await?;
     let leases: Vec<_> = open.iter().map(|open| open.lease_until).collect();
     ensure!(leases == [at(120)], "expected one lease until {}, got {leases:?}", at(120));
     let early = lab.store.finish_change(&lab.log, lab.finish("g").if_lapsed(at(100))).await?;
     ensure_matches!(early, Finished::NotLapsed);
     lab.store.finish_change(&lab.log, lab.finish("g")).await?;
-    lab.store.renew_lease(&id("g"), at(500)).await?;
+    let closed = lab.store.renew_lease(&id("g"), at(500)).await?;
+    ensure!(!closed, "the lease of a closed intent was renewed");
     let open = lab.store.lapsed(at(1000)).await?;
     ensure!(open.is_empty(), "a closed intent was opened: {open:?}");
     lab.ensure_sound(2).await

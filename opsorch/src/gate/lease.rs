@@ -1,5 +1,6 @@
 //! For how long a process vouches that a change of its own is being made.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,13 +14,14 @@ pub(super) struct Lease {
     clock: Arc<dyn Clock>,
     length: Duration,
     until: Mutex<Time>,
+    ended: AtomicBool,
 }
 
 impl Lease {
     /// A lease from now on.
     pub(super) fn new(clock: Arc<dyn Clock>, length: Duration) -> Self {
         let until = Mutex::new(clock.now() + length);
-        Self { clock, length, until }
+        Self { clock, length, until, ended: AtomicBool::new(false) }
     }
 
     /// Until when it holds.
@@ -38,9 +40,14 @@ impl Lease {
         *held = (*held).max(until);
     }
 
+    /// Notes that it holds no longer, whatever the clock says.
+    pub(super) fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
+    }
+
     /// Refuses to begin anything once it has lapsed.
     pub(super) fn check(&self) -> Result<()> {
-        if self.clock.now() < self.until() {
+        if !self.ended.load(Ordering::Relaxed) && self.clock.now() < self.until() {
             return Ok(());
         }
         let message = "the lease of this change has lapsed, so another process may have ended it; nothing was sent";

@@ -255,7 +255,9 @@ impl Gate {
             tokio::time::sleep(self.settings.lease / 3).await;
             let until = lease.renewed();
             match self.store.renew_lease(id, until).await {
-                Ok(()) => lease.extend(until),
+                Ok(true) => lease.extend(until),
+                // Another process has ended the change.
+                Ok(false) => lease.end(),
                 Err(error) => {
                     tracing::warn!(grant = %id, code = error.kind().code(), "the lease of a change could not be renewed");
                 }

@@ -131,11 +131,10 @@ impl Store for MemoryStore {
         Ok(Finished::Written(entry))
     }
 
-    async fn renew_lease(&self, grant: &GrantId, until: Time) -> Result<()> {
-        if let Some(open) = self.state().intents.get_mut(grant) {
-            open.lease_until = open.lease_until.max(until);
-        }
-        Ok(())
+    async fn renew_lease(&self, grant: &GrantId, until: Time) -> Result<bool> {
+        let mut state = self.state();
+        let open = state.intents.get_mut(grant);
+        Ok(open.map(|open| open.lease_until = open.lease_until.max(until)).is_some())
     }
 
     async fn lapsed(&self, now: Time) -> Result<Vec<OpenIntent>> {

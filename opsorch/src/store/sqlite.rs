@@ -163,7 +163,7 @@ impl Store for SqliteStore {
         self.0.writer.write(move |steps| steps.finish_change(&log, &step)).await
     }
 
-    async fn renew_lease(&self, grant: &GrantId, until: Time) -> Result<()> {
+    async fn renew_lease(&self, grant: &GrantId, until: Time) -> Result<bool> {
         let grant = grant.clone();
         self.0.writer.write(move |steps| steps.renew_lease(&grant, until)).await
     }

@@ -108,7 +108,7 @@ impl Store for FaultyStore {
         self.attempt("finish_change").await?.finish_change(log, step).await
     }
 
-    async fn renew_lease(&self, grant: &GrantId, until: Time) -> Result<()> {
+    async fn renew_lease(&self, grant: &GrantId, until: Time) -> Result<bool> {
         self.attempt("renew_lease").await?.renew_lease(grant, until).await
     }
 

@@ -121,9 +121,9 @@ impl<'a> Steps<'a> {
         Ok(Finished::Written(entry))
     }
 
-    pub(super) fn renew_lease(&mut self, grant: &GrantId, until: Time) -> Result<(), Failure> {
+    pub(super) fn renew_lease(&mut self, grant: &GrantId, until: Time) -> Result<bool, Failure> {
         let sql = "UPDATE intents SET lease_until = max(lease_until, ?2) WHERE grant_id = ?1 AND open = 1";
-        self.execute(sql, [grant.as_str(), &rows::time_text(until)?])
+        Ok(self.prepare(sql)?.execute([grant.as_str(), &rows::time_text(until)?])? == 1)
     }
 
     /// Appends the entries to the log under one signed head. Returns what the writer is told once that is committed.

@@ -62,7 +62,7 @@ impl Store for Tampered {
         self.0.finish_change(log, step).await
     }
 
-    async fn renew_lease(&self, grant: &GrantId, until: Time) -> Result<()> {
+    async fn renew_lease(&self, grant: &GrantId, until: Time) -> Result<bool> {
         self.0.renew_lease(grant, until).await
     }
 

@@ -120,7 +120,7 @@ through! {
     async fn transition(&self, log: &LogWriter, step: Transition) -> Transitioned;
     async fn begin_change(&self, log: &LogWriter, step: BeginChange) -> Begun;
     async fn finish_change(&self, log: &LogWriter, step: FinishChange) -> Finished;
-    async fn renew_lease(&self, grant: &GrantId, until: Time) -> ();
+    async fn renew_lease(&self, grant: &GrantId, until: Time) -> bool;
     async fn lapsed(&self, now: Time) -> Vec<OpenIntent>;
     async fn grant(&self, id: &GrantId) -> Option<GrantRecord>;
     async fn grants(&self, states: &[GrantState], limit: u32) -> Vec<GrantRecord>;

@@ -159,8 +159,8 @@ impl Store for Flawed {
         self.store.finish_change(log, step).await
     }
 
-    async fn renew_lease(&self, grant: &GrantId, until: Time) -> Result<()> {
-        if self.has(Flaw::RenewsNothing) { Ok(()) } else { self.store.renew_lease(grant, until).await }
+    async fn renew_lease(&self, grant: &GrantId, until: Time) -> Result<bool> {
+        if self.has(Flaw::RenewsNothing) { Ok(true) } else { self.store.renew_lease(grant, until).await }
     }
 
     async fn lapsed(&self, now: Time) -> Result<Vec<OpenIntent>> {
