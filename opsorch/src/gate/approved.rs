@@ -27,7 +27,7 @@ use opsorch_schema::{Action, Actor, ProviderName};
 /// use opsorch::CreateTicket;
 ///
 /// fn make(input: &CreateTicket) -> Approved<'_, CreateTicket> {
-///     Approved { input, permit: todo!() }
+///     Approved { input, permit: loop {} }
 /// }
 /// ```
 ///

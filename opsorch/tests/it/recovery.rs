@@ -54,6 +54,15 @@ impl Shared {
     async fn plane(&self) -> OpsOrch {
         plane(&self.vendor, &self.store, &self.keys, &self.clock).await
     }
+
+    /// A change that another control plane begins and never ends.
+    async fn hanging_change(&self) -> tokio::task::JoinHandle<Result<Submitted<opsorch::Ticket>>> {
+        let dying = self.plane().await;
+        self.vendor.faults().next(Operation::TicketCreate, Fault::Hang);
+        let change = tokio::spawn(async move { dying.tickets(&Context::new(agent())).create(ticket()).await });
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        change
+    }
 }
 
 async fn statuses(ops: &OpsOrch) -> Vec<(Event, Option<OutcomeStatus>)> {
@@ -100,14 +109,7 @@ async fn a_provider_that_cannot_look_it_up_says_so() {
 #[tokio::test(start_paused = true)]
 async fn a_process_that_died_leaves_an_unknown_that_the_next_one_clears_up_at_its_start() {
     let shared = Shared::new();
-    let dying = shared.plane().await;
-    let cx = Context::new(agent());
-    shared.vendor.faults().next(Operation::TicketCreate, Fault::Hang);
-    let change = tokio::spawn({
-        let (dying, cx) = (dying.clone(), cx.clone());
-        async move { dying.tickets(&cx).create(ticket()).await }
-    });
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    let change = shared.hanging_change().await;
 
     let early = shared.plane().await;
     assert_eq!(early.recovered(), [], "the first process vouches for its change");
@@ -152,14 +154,8 @@ async fn an_outcome_that_comes_after_the_lease_lapsed_is_an_addendum() {
 #[tokio::test(start_paused = true)]
 async fn a_process_that_restarts_within_the_lease_finds_the_orphan_beside_a_later_change() {
     let shared = Shared::new();
-    let dying = shared.plane().await;
+    let change = shared.hanging_change().await;
     let cx = Context::new(agent());
-    shared.vendor.faults().next(Operation::TicketCreate, Fault::Hang);
-    let change = tokio::spawn({
-        let (dying, cx) = (dying.clone(), cx.clone());
-        async move { dying.tickets(&cx).create(ticket()).await }
-    });
-    tokio::time::sleep(Duration::from_secs(1)).await;
     let restarted = shared.plane().await;
     assert_eq!(restarted.recovered(), []);
     shared.clock.advance(Duration::from_secs(61));
