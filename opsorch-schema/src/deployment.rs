@@ -141,3 +141,70 @@ impl DeploymentQuery {
         entry metadata as metadata: Value;
     }
 }
+
+/// A deployment to write down: something else makes it, such as a pipeline.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct RecordDeployment {
+    /// The service that is deployed.
+    pub service: String,
+    /// Where it goes, such as `production`.
+    pub environment: String,
+    /// What is deployed.
+    pub version: String,
+    /// How far it is.
+    pub status: DeploymentStatus,
+    /// When it started; absent for now.
+    #[serde(default, deserialize_with = "optional_time", skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Time>,
+    /// When it ended; absent while it goes on.
+    #[serde(default, deserialize_with = "optional_time", skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Time>,
+    /// The page a person would open.
+    #[serde(default, deserialize_with = "optional_url", skip_serializing_if = "Option::is_none")]
+    pub url: Option<Url>,
+    /// The vendor's fields that have no place above.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Fields::is_empty")]
+    pub fields: Fields,
+    /// What only one kind of provider understands.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Fields::is_empty")]
+    pub metadata: Fields,
+}
+
+impl RecordDeployment {
+    /// A version of a service in an environment.
+    ///
+    /// ```
+    /// use opsorch_schema::{DeploymentStatusLevel, RecordDeployment};
+    ///
+    /// let record = RecordDeployment::new("api", "production", "v1.4.2", DeploymentStatusLevel::Success);
+    /// assert_eq!(record.version, "v1.4.2");
+    /// ```
+    pub fn new(
+        service: impl Into<String>,
+        environment: impl Into<String>,
+        version: impl Into<String>,
+        status: impl Into<DeploymentStatus>,
+    ) -> Self {
+        Self {
+            service: service.into(),
+            environment: environment.into(),
+            version: version.into(),
+            status: status.into(),
+            started_at: None,
+            finished_at: None,
+            url: None,
+            fields: Fields::new(),
+            metadata: Fields::new(),
+        }
+    }
+
+    setters! {
+        some started_at: Time;
+        some finished_at: Time;
+        some url: Url;
+        entry fields as field: Value;
+        entry metadata as metadata: Value;
+    }
+}

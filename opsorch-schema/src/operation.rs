@@ -48,6 +48,7 @@ macro_rules! with_operations {
                 TicketComment "ticket.comment" Ticket once CommentTicket => Comment(Comment), "adds a comment to a ticket";
                 MessagingSend "messaging.send" Messaging once Message => Message(MessageResult), "sends a message";
                 MessagingUpdate "messaging.update" Messaging idempotent UpdateMessage => Message(MessageResult), "replaces a message that was sent";
+                DeploymentRecord "deployment.record" Deployment once RecordDeployment => Deployment(Deployment), "records a deployment that something else makes";
                 OrchestrationRunsStart "orchestration.runs.start" Orchestration once StartRun => Run(Run), "starts a run of a plan";
                 OrchestrationRunsStepsComplete "orchestration.runs.steps.complete" Orchestration idempotent CompleteStep => Done(()), "completes a manual step of a run";
                 OrchestrationRunsCancel "orchestration.runs.cancel" Orchestration idempotent CancelRun => Run(Run), "cancels a run";

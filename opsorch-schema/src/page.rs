@@ -28,6 +28,9 @@ pub struct Page<T> {
     /// The sources that did not answer.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<SourceFailure>,
+    /// What a source says about its answer, to be read. Nothing is missing because of it.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// The page a person would open to see the same.
     #[serde(default, deserialize_with = "optional_url", skip_serializing_if = "Option::is_none")]
     pub url: Option<Url>,
@@ -44,7 +47,7 @@ impl<T> Page<T> {
     /// assert!(!page.truncated("the vendor stops at 10 000 items").is_complete());
     /// ```
     pub fn new(items: Vec<T>) -> Self {
-        Self { items, next: None, truncated: None, failures: Vec::new(), url: None }
+        Self { items, next: None, truncated: None, failures: Vec::new(), warnings: Vec::new(), url: None }
     }
 
     /// Says where the next page begins.
@@ -66,6 +69,12 @@ impl<T> Page<T> {
     /// Adds a source that did not answer.
     pub fn failure(mut self, failure: SourceFailure) -> Self {
         self.failures.push(failure);
+        self
+    }
+
+    /// Adds what a source says about its answer.
+    pub fn warning(mut self, warning: impl Into<String>) -> Self {
+        self.warnings.push(warning.into());
         self
     }
 

@@ -93,6 +93,7 @@ impl MemoryProvider {
             .with_message_editor(this.clone())
             .with_service_reader(this.clone())
             .with_deployment_reader(this.clone())
+            .with_deployment_recorder(this.clone())
             .with_team_reader(this.clone())
             .with_on_call_reader(this.clone())
             .with_plan_reader(this.clone())

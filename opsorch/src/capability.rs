@@ -14,6 +14,7 @@
 
 mod alert;
 mod deployment;
+mod health;
 mod incident;
 mod log;
 mod messaging;
@@ -23,9 +24,11 @@ mod reconcile;
 mod service;
 mod team;
 mod ticket;
+mod webhook;
 
 pub use alert::{AlertRaiser, AlertReader, AlertResponder, AlertSilencer};
-pub use deployment::DeploymentReader;
+pub use deployment::{DeploymentReader, DeploymentRecorder};
+pub use health::{Health, HealthCheck, HealthProblem};
 pub use incident::{IncidentReader, IncidentWriter, TimelineReader, TimelineWriter};
 pub use log::LogReader;
 pub use messaging::{MessageEditor, MessageSender};
@@ -35,3 +38,4 @@ pub use reconcile::{Reconciled, Reconciler};
 pub use service::ServiceReader;
 pub use team::{OnCallReader, TeamReader};
 pub use ticket::{TicketCommenter, TicketReader, TicketWriter};
+pub use webhook::{Delivery, OtherEvent, Webhook, WebhookEvent, WebhookReceiver};

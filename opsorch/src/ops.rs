@@ -4,6 +4,7 @@ mod approvals;
 mod builder;
 mod fan_out;
 mod handles;
+mod inbound;
 mod read;
 
 use std::collections::BTreeMap;

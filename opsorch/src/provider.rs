@@ -74,6 +74,7 @@ slots! {
     write with_message_editor message_editor: MessageEditor [MessagingUpdate];
     read with_service_reader service_reader: ServiceReader [ServiceQuery, ServiceGet];
     read with_deployment_reader deployment_reader: DeploymentReader [DeploymentQuery, DeploymentGet];
+    write with_deployment_recorder deployment_recorder: DeploymentRecorder [DeploymentRecord];
     read with_team_reader team_reader: TeamReader [TeamQuery, TeamGet, TeamMembers];
     read with_on_call_reader on_call_reader: OnCallReader [TeamOncall];
     read with_plan_reader plan_reader: PlanReader [OrchestrationPlansQuery, OrchestrationPlansGet];
@@ -99,6 +100,8 @@ pub struct Provider {
     acts_on_service: bool,
     idempotent_by_key: OperationSet,
     reconciler: Option<Arc<dyn Reconciler>>,
+    health_check: Option<Arc<dyn HealthCheck>>,
+    webhook_receiver: Option<Arc<dyn WebhookReceiver>>,
     slots: Slots,
 }
 
@@ -114,6 +117,8 @@ impl Provider {
             acts_on_service: false,
             idempotent_by_key: OperationSet::new(),
             reconciler: None,
+            health_check: None,
+            webhook_receiver: None,
             slots: Slots::default(),
         }
     }
@@ -158,6 +163,18 @@ impl Provider {
         self
     }
 
+    /// Offers to say which operations work with its credential.
+    pub fn with_health_check(mut self, health_check: Arc<dyn HealthCheck>) -> Self {
+        self.health_check = Some(health_check);
+        self
+    }
+
+    /// Offers to read what the vendor sends by itself.
+    pub fn with_webhook_receiver(mut self, receiver: Arc<dyn WebhookReceiver>) -> Self {
+        self.webhook_receiver = Some(receiver);
+        self
+    }
+
     /// Drops everything that changes something.
     pub fn read_only(mut self) -> Self {
         self.slots.retain(|operation| operation.effect() == Effect::Read);
@@ -187,6 +204,7 @@ impl Provider {
             scope.service = match action {
                 Some(Action::IncidentCreate(input)) => input.service.clone(),
                 Some(Action::AlertRaise(input)) => input.service.clone(),
+                Some(Action::DeploymentRecord(input)) => Some(input.service.clone()),
                 _ => None,
             };
         }
@@ -195,6 +213,14 @@ impl Provider {
 
     pub(crate) fn reconciler(&self) -> Option<&dyn Reconciler> {
         self.reconciler.as_deref()
+    }
+
+    pub(crate) fn health_check(&self) -> Option<&dyn HealthCheck> {
+        self.health_check.as_deref()
+    }
+
+    pub(crate) fn webhook_receiver(&self) -> Option<&dyn WebhookReceiver> {
+        self.webhook_receiver.as_deref()
     }
 
     pub(crate) fn honours_key(&self, operation: Operation) -> bool {

@@ -54,6 +54,7 @@ fn actions(end: &str) -> Vec<Action> {
         CommentTicket::full(end).into(),
         Message::full(end).into(),
         UpdateMessage::full(end).into(),
+        RecordDeployment::full(end).into(),
         StartRun::full(end).into(),
         CompleteStep::full(end).into(),
         CancelRun::full(end).into(),

@@ -88,6 +88,7 @@ wire! {
         update_message: UpdateMessage,
         service_query: ServiceQuery,
         deployment_query: DeploymentQuery,
+        record_deployment: RecordDeployment,
         team_query: TeamQuery,
         plan_query: PlanQuery,
         run_query: RunQuery,

@@ -1,8 +1,9 @@
 //! Deployments.
 
 use async_trait::async_trait;
-use opsorch::capability::DeploymentReader;
-use opsorch::{Context, Deployment, DeploymentId, DeploymentQuery, Operation, Page, Result};
+use opsorch::capability::{DeploymentReader, DeploymentRecorder};
+use opsorch::gate::Approved;
+use opsorch::{Context, Deployment, DeploymentId, DeploymentQuery, Operation, Page, RecordDeployment, Result};
 
 use super::MemoryProvider;
 use super::matching::{among, any_of, mentions, within};
@@ -31,4 +32,22 @@ fn matches(world: &World, query: &DeploymentQuery, deployment: &Deployment) -> b
         && any_of(&query.versions, version.as_ref())
         && within(deployment.started_at, query.since, query.until)
         && world.in_scope(&query.scope, Place { environment: environment.as_deref().or(place.environment), ..place })
+}
+
+#[async_trait]
+impl DeploymentRecorder for MemoryProvider {
+    async fn record(&self, _: &Context, input: Approved<'_, RecordDeployment>) -> Result<Deployment> {
+        self.change(input, |world, input| {
+            let started = input.started_at.unwrap_or_else(|| world.now());
+            Ok(world.deployments.add(|id| {
+                let deployment = Deployment::new(id, &input.status).started_at(started);
+                let mut deployment =
+                    deployment.service(&input.service).environment(&input.environment).version(&input.version);
+                (deployment.finished_at, deployment.url) = (input.finished_at, input.url.clone());
+                (deployment.fields, deployment.metadata) = (input.fields.clone(), input.metadata.clone());
+                deployment
+            }))
+        })
+        .await
+    }
 }

@@ -4,7 +4,8 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 
-use crate::{Context, Deployment, DeploymentId, DeploymentQuery, Page, Result};
+use crate::gate::Approved;
+use crate::{Context, Deployment, DeploymentId, DeploymentQuery, Page, RecordDeployment, Result};
 
 /// Finds and reads deployments.
 #[async_trait]
@@ -13,4 +14,11 @@ pub trait DeploymentReader: Debug + Send + Sync + 'static {
     async fn query(&self, cx: &Context, query: &DeploymentQuery) -> Result<Page<Deployment>>;
     /// Reads one deployment; an unknown id is `NotFound`.
     async fn get(&self, cx: &Context, id: &DeploymentId) -> Result<Deployment>;
+}
+
+/// Writes down deployments that something else makes, such as a pipeline.
+#[async_trait]
+pub trait DeploymentRecorder: Debug + Send + Sync + 'static {
+    /// Writes down a deployment, and answers it with its id.
+    async fn record(&self, cx: &Context, input: Approved<'_, RecordDeployment>) -> Result<Deployment>;
 }

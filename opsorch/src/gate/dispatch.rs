@@ -25,6 +25,7 @@ pub(super) async fn dispatch(provider: &Provider, cx: &Context, approved: Approv
         Action::TicketComment(input) => call!(ticket_commenter.comment(input)),
         Action::MessagingSend(input) => call!(message_sender.send(input)),
         Action::MessagingUpdate(input) => call!(message_editor.update(input)),
+        Action::DeploymentRecord(input) => call!(deployment_recorder.record(input)),
         Action::OrchestrationRunsStart(input) => call!(run_writer.start(input)),
         Action::OrchestrationRunsStepsComplete(input) => call!(run_writer.complete_step(input)),
         Action::OrchestrationRunsCancel(input) => call!(run_canceller.cancel(input)),

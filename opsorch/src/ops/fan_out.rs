@@ -87,6 +87,7 @@ where
                     merged = merged.truncated(format!("`{name}`: {reason}"));
                 }
                 merged.failures.extend(page.failures);
+                merged.warnings.extend(page.warnings.into_iter().map(|warning| format!("`{name}`: {warning}")));
                 merged.items.extend(page.items);
             }
             Err(error) => merged.failures.push(error.to_source_failure(name.as_str())),

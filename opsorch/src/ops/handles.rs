@@ -111,6 +111,7 @@ handles! {
     "deployments" deployments Deployments {
         read query(DeploymentQuery) -> Page<Deployment>: DeploymentQuery, "Finds deployments.";
         read get(DeploymentId) -> Deployment: DeploymentGet, "Reads one deployment.";
+        write record(RecordDeployment) -> Deployment, "Records a deployment that something else makes.";
     }
     "teams and who is on call" teams Teams {
         read query(TeamQuery) -> Page<Team>: TeamQuery, "Finds teams.";

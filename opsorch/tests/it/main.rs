@@ -15,6 +15,7 @@ mod fan_out;
 mod faulty_store;
 mod forged_grants;
 mod gate;
+mod inbound;
 mod layers;
 mod notify;
 mod properties;

@@ -2,7 +2,7 @@
 
 use opsorch_schema::*;
 
-use super::{Sample, time, value};
+use super::{Sample, time, url, value};
 
 impl Sample for CreateIncident {
     fn full(end: &str) -> Self {
@@ -178,6 +178,22 @@ impl Sample for UpdateMessage {
 
     fn minimal() -> Self {
         Self::new("1700000000.000100", "C024BE91L", "disk replaced")
+    }
+}
+
+impl Sample for RecordDeployment {
+    fn full(end: &str) -> Self {
+        let text = |word: &str| format!("{word}{end}");
+        Self::new(text("api"), text("production"), text("v1.4.2"), text("succeeded"))
+            .started_at(time(1))
+            .finished_at(time(2))
+            .url(url("deployments/7"))
+            .field(text("sha"), value(end))
+            .metadata(text("pipeline"), value(end))
+    }
+
+    fn minimal() -> Self {
+        Self::new("api", "production", "v1.4.2", "running")
     }
 }
 

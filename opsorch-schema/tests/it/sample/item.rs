@@ -357,6 +357,7 @@ impl<T: Sample> Sample for Page<T> {
         Self::new(vec![T::full(end), T::minimal()])
             .next(Some(Cursor::new(text("page-2"))))
             .truncated(text("the vendor stops at 10 000 items"))
+            .warning(text("the step was widened to 5 minutes"))
             .failure(SourceFailure::full(end))
             .url(Some(url("search")))
     }

@@ -21,6 +21,14 @@ pub(super) fn actions() -> Vec<Action> {
         full(CommentTicket::new("10012", "ordered").metadata("visibility", value())),
         full(message()),
         full(UpdateMessage::new("17.1", "C024BE91L", "disk replaced").block(block()).metadata("unfurl", value())),
+        full(
+            RecordDeployment::new("api", "production", "v1.4.2", "succeeded")
+                .started_at(time(1))
+                .finished_at(time(2))
+                .url("https://ci.example.org/7".parse::<url::Url>().unwrap())
+                .field("sha", value())
+                .metadata("k", value()),
+        ),
         full(StartRun::new("P-1").field("region", value()).metadata("k", value())),
         full(CompleteStep::new("R-1", "check").actor("alice").note("calm")),
         full(CancelRun::new("R-1").reason("not needed")),
