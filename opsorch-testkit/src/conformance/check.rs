@@ -1,0 +1,4 @@
+//! The checks, by what they look at.
+
+pub(super) mod ids;
+pub(super) mod paging;

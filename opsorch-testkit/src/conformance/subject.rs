@@ -1,0 +1,128 @@
+//! The provider under test, and the places where it is made.
+
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use opsorch::{Clock, Provider, ProviderConfig, Registry, Result};
+use serde_json::Value;
+
+use super::lab::{Front, Lab, Place};
+use super::report::Outcome;
+use super::rule::{Broken, Checked, Rule, Verdict};
+use crate::double::Double;
+
+/// The longest a check may take: far more than any needs, so that only a provider that hangs meets it.
+const LONGEST_CHECK: Duration = Duration::from_secs(60);
+
+/// What is needed to make the provider again and again.
+#[derive(Clone)]
+pub(super) struct Subject {
+    pub(super) making: Making,
+    pub(super) double: Option<MakeDouble>,
+    pub(super) prepare: Option<Arc<dyn Fn(&Place) + Send + Sync>>,
+}
+
+pub(super) type MakeDouble = Arc<dyn Fn(Arc<dyn Clock>) -> Box<dyn Double> + Send + Sync>;
+
+/// How the provider is made.
+#[derive(Clone)]
+pub(super) enum Making {
+    /// From a configuration, through a registry.
+    Configured { kind: &'static str, registry: Registry, configure: Arc<dyn Fn(&Place) -> Value + Send + Sync> },
+    /// By a closure.
+    Direct { name: String, make: Arc<dyn Fn(&Place) -> Result<Provider> + Send + Sync> },
+}
+
+impl Making {
+    pub(super) fn configured<C: ProviderConfig>(configure: impl Fn(&Place) -> Value + Send + Sync + 'static) -> Self {
+        let registry = Registry::new().register::<C>();
+        Self::Configured { kind: C::KIND, registry, configure: Arc::new(configure) }
+    }
+
+    pub(super) fn direct(name: &str, make: impl Fn(&Place) -> Result<Provider> + Send + Sync + 'static) -> Self {
+        Self::Direct { name: name.to_owned(), make: Arc::new(make) }
+    }
+}
+
+impl Subject {
+    pub(super) fn new(making: Making) -> Self {
+        Self { making, double: None, prepare: None }
+    }
+
+    pub(super) fn with_double<D: Double>(mut self, make: impl Fn(Arc<dyn Clock>) -> D + Send + Sync + 'static) -> Self {
+        self.double = Some(Arc::new(move |clock| Box::new(make(clock))));
+        self
+    }
+
+    pub(super) fn with_preparation(mut self, prepare: impl Fn(&Place) + Send + Sync + 'static) -> Self {
+        self.prepare = Some(Arc::new(prepare));
+        self
+    }
+
+    pub(super) fn name(&self) -> &str {
+        match &self.making {
+            Making::Configured { kind, .. } => kind,
+            Making::Direct { name, .. } => name,
+        }
+    }
+
+    /// Checks a rule on a runtime of its own. A check that passes without having seen anything has proven nothing.
+    pub(super) fn check(&self, rule: &Rule) -> Outcome {
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return Outcome::Broken(format!("no runtime could be made: {error}")),
+        };
+        let bench = Bench { subject: self, observed: Arc::default() };
+        let check = AssertUnwindSafe((rule.check)(&bench)).catch_unwind();
+        let found = runtime.block_on(async { tokio::time::timeout(LONGEST_CHECK, check).await });
+        let observed = bench.observed.load(Ordering::Relaxed);
+        match found {
+            Err(_) => Outcome::Broken(format!("the check did not end in {} s", LONGEST_CHECK.as_secs())),
+            Ok(Err(_)) => Outcome::Broken("the check panicked".to_owned()),
+            Ok(Ok(Err(Broken(how)))) => Outcome::Broken(how),
+            Ok(Ok(Ok(Verdict::Nothing(reason)))) => Outcome::Ignored(reason),
+            Ok(Ok(Ok(Verdict::Kept))) if observed == 0 => {
+                Outcome::Broken("the check saw no call and no request, so that it proves nothing".to_owned())
+            }
+            Ok(Ok(Ok(Verdict::Kept))) => Outcome::Kept { observed },
+        }
+    }
+}
+
+impl fmt::Debug for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subject").field("name", &self.name()).finish_non_exhaustive()
+    }
+}
+
+/// Where one check works: it makes as many labs as it likes.
+pub(super) struct Bench<'a> {
+    subject: &'a Subject,
+    observed: Arc<AtomicU64>,
+}
+
+impl Bench<'_> {
+    /// A new lab with the provider in a fresh world.
+    pub(super) async fn open(&self) -> Checked<Lab> {
+        self.open_behind(Front::Double).await
+    }
+
+    /// A new lab whose vendor behaves in a certain way.
+    pub(super) async fn open_behind(&self, front: Front) -> Checked<Lab> {
+        Lab::open(self.subject, front, &self.observed).await
+    }
+
+    /// How the provider is made.
+    pub(super) fn making(&self) -> &Making {
+        &self.subject.making
+    }
+
+    /// Whether a double stands in for the vendor, so that its answers can be made to fail.
+    pub(super) fn has_double(&self) -> bool {
+        self.subject.double.is_some()
+    }
+}

@@ -1,0 +1,50 @@
+//! Grades the suite itself: broken providers, each of which has to be caught by the rule that names its fault.
+#![allow(missing_docs, unreachable_pub)]
+// Helpers of tests fail as tests do.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+mod flaw;
+mod tampered;
+
+use std::collections::BTreeMap;
+
+use flaw::{Flaw, flaws};
+use opsorch_testkit::{Conformance, MemoryProvider};
+
+/// A world in memory, whole.
+fn sound() -> Conformance {
+    Conformance::provider("memory", |place| Ok(MemoryProvider::seeded(7, place.clock()).provider("memory")))
+}
+
+#[test]
+fn a_sound_provider_keeps_every_rule() {
+    let report = sound().run();
+    assert!(report.broken().is_empty(), "{report:#?}");
+}
+
+#[test]
+fn every_broken_provider_is_caught_by_the_rule_that_names_its_fault_and_by_no_other() {
+    let wrong: Vec<_> = flaws().filter_map(misjudged).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// How the suite misjudges a flaw.
+fn misjudged(flaw: &Flaw) -> Option<String> {
+    let report = flaw.conformance().run();
+    let expected: Vec<_> = flaw.caught_by.to_vec();
+    let found = report.broken();
+    (found != expected).then(|| format!("`{}`: expected {expected:?}, got {found:?}: {report:#?}", flaw.name))
+}
+
+/// Without a rule some broken provider passes: no rule is there for nothing.
+#[test]
+fn every_rule_catches_a_provider_that_no_other_rule_catches() {
+    let mut alone: BTreeMap<&str, &str> = BTreeMap::new();
+    for flaw in flaws() {
+        if let [only] = flaw.caught_by {
+            alone.insert(only, flaw.name);
+        }
+    }
+    let idle: Vec<_> = Conformance::rules().iter().map(|rule| rule.id()).filter(|id| !alone.contains_key(id)).collect();
+    assert!(idle.is_empty(), "these rules catch nothing alone: {idle:?}");
+}
