@@ -38,6 +38,7 @@ mod request;
 #[cfg(feature = "reqwest")]
 mod reqwest;
 mod shape;
+mod tls;
 
 use std::fmt;
 use std::time::Duration;
@@ -54,6 +55,7 @@ pub use self::reply::Reply;
 pub use self::request::RequestBuilder;
 #[cfg(feature = "reqwest")]
 pub use self::reqwest::ReqwestTransport;
+pub use self::tls::Tls;
 use crate::Result;
 
 /// The time a request has where nothing else is said: 30 s.
@@ -70,6 +72,8 @@ pub const DEFAULT_BODY_LIMIT: usize = 8 * 1024 * 1024;
 /// * All of it within [`Request::timeout`]; after that the error is `Timeout`.
 /// * An error raised before anything was sent is marked [`not_applied`](crate::Error::not_applied). Every other error
 ///   leaves open whether the other side acted.
+/// * A request with [`Request::tls`] goes out with it or not at all: an implementation that cannot honour it refuses the
+///   request (`Unsupported`, `not_applied`), and never sends it without.
 /// * No error holds a header's value, a body or the URL's query.
 /// * Dropping the future stops the exchange.
 #[async_trait]
@@ -96,6 +100,8 @@ pub struct Request {
     pub timeout: Duration,
     /// The largest body of the answer, in bytes after decompression.
     pub body_limit: usize,
+    /// The certificate to show and the authorities to trust; `None` for no certificate and what the system trusts.
+    pub tls: Option<Tls>,
 }
 
 impl Request {
@@ -108,6 +114,7 @@ impl Request {
             body: Bytes::new(),
             timeout: DEFAULT_TIMEOUT,
             body_limit: DEFAULT_BODY_LIMIT,
+            tls: None,
         }
     }
 
@@ -134,6 +141,12 @@ impl Request {
         self.body_limit = limit;
         self
     }
+
+    /// Sets the certificate to show and the authorities to trust.
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
 }
 
 impl fmt::Debug for Request {
@@ -146,6 +159,7 @@ impl fmt::Debug for Request {
             .field("body", &format_args!("{} bytes", self.body.len()))
             .field("timeout", &self.timeout)
             .field("body_limit", &self.body_limit)
+            .field("tls", &self.tls)
             .finish()
     }
 }

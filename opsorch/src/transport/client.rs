@@ -12,7 +12,9 @@ use url::Url;
 use super::redact::Redactor;
 use super::redirect::{Redirects, is_safe};
 use super::reply::Asked;
-use super::{Auth, DEFAULT_BODY_LIMIT, DEFAULT_TIMEOUT, HeaderNames, Path, Reply, Request, RequestBuilder, Transport};
+use super::{
+    Auth, DEFAULT_BODY_LIMIT, DEFAULT_TIMEOUT, HeaderNames, Path, Reply, Request, RequestBuilder, Tls, Transport,
+};
 use crate::secret::Secret;
 use crate::{Context, Error, ErrorKind, Result};
 
@@ -23,8 +25,8 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 ///
 /// * **Paths** are below the base address, whose own path is kept. See [`Path`] for how an id stays one segment.
 /// * **Redirects** are followed up to five times: GET and HEAD anywhere but from `https` to `http`, other methods only
-///   with 307 and 308 and only to the same origin. Another origin gets no credential, no body and no header but
-///   `Accept`, `Accept-Language` and `User-Agent`.
+///   with 307 and 308 and only to the same origin. Another origin gets no credential, no client certificate, no body and
+///   no header but `Accept`, `Accept-Language` and `User-Agent`.
 /// * **Time**: a request ends at its timeout or at the deadline of the [`Context`], whichever is first, redirects
 ///   included.
 /// * **Errors** name the method, the path and the status, never the query, and never one of the client's secrets,
@@ -39,6 +41,7 @@ pub struct Client {
     redactor: Redactor,
     timeout: Duration,
     body_limit: usize,
+    tls: Option<Tls>,
 }
 
 impl Client {
@@ -61,7 +64,7 @@ impl Client {
         }
         let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
         let (timeout, body_limit) = (DEFAULT_TIMEOUT, DEFAULT_BODY_LIMIT);
-        Ok(Self { transport, base, headers, redactor: Redactor::default(), timeout, body_limit })
+        Ok(Self { transport, base, headers, redactor: Redactor::default(), timeout, body_limit, tls: None })
     }
 
     /// Adds a credential to every request; several calls add several headers.
@@ -104,6 +107,12 @@ impl Client {
         self
     }
 
+    /// Sets the certificate to show and the authorities to trust. The base must be `https`: nothing is sent without them.
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
     /// The base address.
     pub fn base(&self) -> &Url {
         &self.base
@@ -136,10 +145,12 @@ impl Client {
 
     /// A request of any method. What is wrong with the path is said when it is sent.
     pub fn request(&self, method: Method, path: impl Into<Path>) -> RequestBuilder<'_> {
-        let request = path
-            .into()
-            .below(&self.base)
-            .map(|url| Request::new(method, url).headers(self.headers.clone()).body_limit(self.body_limit));
+        let request = path.into().below(&self.base).map(|url| Request {
+            headers: self.headers.clone(),
+            body_limit: self.body_limit,
+            tls: self.tls.clone(),
+            ..Request::new(method, url)
+        });
         RequestBuilder::new(self, request)
     }
 
@@ -195,6 +206,7 @@ impl fmt::Debug for Client {
             .field("headers", &HeaderNames(&self.headers))
             .field("timeout", &self.timeout)
             .field("body_limit", &self.body_limit)
+            .field("tls", &self.tls)
             .field("transport", &self.transport)
             .finish_non_exhaustive()
     }

@@ -4,7 +4,7 @@ use http::header::{ACCEPT, ACCEPT_LANGUAGE, LOCATION, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use url::Url;
 
-use super::{Bytes, Reply, Request};
+use super::{Bytes, Reply, Request, Tls};
 use crate::{Error, Result};
 
 /// How many redirects of one request are followed.
@@ -72,6 +72,7 @@ fn redirected(request: &Request, target: Url, same_origin: bool) -> Request {
     next.url = target;
     if !same_origin {
         next.body = Bytes::new();
+        next.tls = request.tls.as_ref().and_then(Tls::for_others);
         next.headers = FOR_OTHERS
             .into_iter()
             .filter_map(|name| request.headers.get(&name).cloned().map(|value| (name, value)))

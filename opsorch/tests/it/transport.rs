@@ -9,6 +9,7 @@ mod paths;
 mod redirects;
 mod replies;
 mod server;
+mod tls;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
