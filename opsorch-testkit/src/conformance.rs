@@ -38,8 +38,10 @@ mod rules;
 mod subject;
 mod tap;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::{fs, io};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use opsorch::{Clock, Provider, ProviderConfig, Result};
@@ -56,6 +58,7 @@ use crate::double::Double;
 pub struct Conformance {
     subject: Subject,
     deviations: Vec<Deviation>,
+    reports: Option<PathBuf>,
     switched_off: Vec<String>,
 }
 
@@ -78,7 +81,7 @@ impl Conformance {
     }
 
     fn new(making: Making) -> Self {
-        Self { subject: Subject::new(making), deviations: Vec::new(), switched_off: Vec::new() }
+        Self { subject: Subject::new(making), deviations: Vec::new(), reports: None, switched_off: Vec::new() }
     }
 
     /// Puts a double of the vendor at [`Place::url`]: each rule gets a new one.
@@ -96,6 +99,13 @@ impl Conformance {
     /// Names a rule that is knowingly broken, and why. One that is kept after all is a failure, so that the list stays true.
     pub fn deviation(mut self, rule: impl Into<String>, reason: impl Into<String>) -> Self {
         self.deviations.push(Deviation { rule: rule.into(), reason: reason.into() });
+        self
+    }
+
+    /// Has [`main`](Self::main) leave a report in this folder: `<kind>.json`, `<kind>.xml` (JUnit) and `<kind>.md`.
+    /// `env!("CARGO_TARGET_TMPDIR")` is a good place.
+    pub fn report_to(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.reports = Some(folder.into());
         self
     }
 
@@ -120,31 +130,59 @@ impl Conformance {
     /// Runs as the `main` of a test without harness. It takes the arguments of the standard one, such as a filter and
     /// `--list`. That no rule is selected is a failure.
     pub fn main(self) -> ExitCode {
-        let arguments = Arguments::from_args();
+        self.main_with(&Arguments::from_args())
+    }
+
+    fn main_with(self, arguments: &Arguments) -> ExitCode {
         let this = Arc::new(self);
-        let mut trials: Vec<_> = this.selected().map(|rule| this.trial(rule)).collect();
+        let found = Arc::new(Mutex::new(this.unknown_deviations().collect()));
+        let mut trials: Vec<_> = this.selected().map(|rule| this.trial(rule, &found)).collect();
         trials.extend(this.unknown_deviations().map(|unknown| {
             let failed = Failed::from(unknown.outcome.to_string());
-            Trial::test(unknown.name(), move || Err(failed))
+            Trial::test(unknown.name, move || Err(failed))
         }));
         let listed = arguments.list;
-        let conclusion = libtest_mimic::run(&arguments, trials);
+        let conclusion = libtest_mimic::run(arguments, trials);
         let ran = conclusion.num_passed + conclusion.num_failed + conclusion.num_ignored;
         if ran == 0 && !listed {
             eprintln!("no rule was selected; the rules are listed with --list");
             return ExitCode::FAILURE;
         }
-        conclusion.exit_code()
+        let results = std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner));
+        match this.write_report(results) {
+            Ok(()) => conclusion.exit_code(),
+            Err(error) => {
+                eprintln!("the report could not be written: {error}");
+                ExitCode::FAILURE
+            }
+        }
     }
 
-    fn trial(self: &Arc<Self>, rule: &'static Rule) -> Trial {
-        let this = Arc::clone(self);
-        Trial::ignorable_test(rule.name(), move || match this.outcome(rule) {
-            Outcome::Kept { .. } => Ok(Completion::Completed),
-            Outcome::Ignored(reason) => Ok(Completion::ignored_with(reason)),
-            outcome @ Outcome::Deviates { .. } => Ok(Completion::ignored_with(outcome)),
-            broken @ Outcome::Broken(_) => Err(format!("{} {}\n{broken}", rule.requirement(), rule.sentence()).into()),
+    fn trial(self: &Arc<Self>, rule: &'static Rule, found: &Arc<Mutex<Vec<RuleResult>>>) -> Trial {
+        let (this, found) = (Arc::clone(self), Arc::clone(found));
+        Trial::ignorable_test(rule.name(), move || {
+            let outcome = this.outcome(rule);
+            found.lock().unwrap_or_else(PoisonError::into_inner).push(RuleResult::new(rule, outcome.clone()));
+            match outcome {
+                Outcome::Kept { .. } => Ok(Completion::Completed),
+                Outcome::Ignored(reason) => Ok(Completion::ignored_with(reason)),
+                known @ Outcome::Deviates { .. } => Ok(Completion::ignored_with(known)),
+                broken @ Outcome::Broken(_) => {
+                    Err(format!("{} {}\n{broken}", rule.requirement(), rule.sentence()).into())
+                }
+            }
         })
+    }
+
+    fn write_report(&self, mut results: Vec<RuleResult>) -> io::Result<()> {
+        let Some(folder) = &self.reports else { return Ok(()) };
+        results.sort_by(|one, other| one.id.cmp(&other.id));
+        let report = Report::new(self.subject.name(), results);
+        fs::create_dir_all(folder)?;
+        let file = |extension: &str| folder.join(&report.subject).with_extension(extension);
+        fs::write(file("json"), report.to_json())?;
+        fs::write(file("xml"), report.to_junit())?;
+        fs::write(file("md"), report.to_markdown())
     }
 
     fn selected(&self) -> impl Iterator<Item = &'static Rule> {
@@ -165,5 +203,57 @@ impl Conformance {
     fn unknown_deviations(&self) -> impl Iterator<Item = RuleResult> {
         let unknown = self.deviations.iter().filter(|known| !rules::RULES.iter().any(|rule| rule.id() == known.rule));
         unknown.map(|deviation| RuleResult::unknown(&deviation.rule))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::MemoryProvider;
+
+    fn memory() -> Conformance {
+        Conformance::provider("memory", |place| Ok(MemoryProvider::seeded(7, place.clock()).provider("memory")))
+    }
+
+    /// Whether a run with these arguments succeeds.
+    fn succeeds(suite: Conformance, arguments: &[&str]) -> bool {
+        let arguments = Arguments::from_iter(["conformance", "--quiet"].iter().chain(arguments));
+        format!("{:?}", suite.main_with(&arguments)) == format!("{:?}", ExitCode::SUCCESS)
+    }
+
+    #[test]
+    fn a_rule_is_run_by_its_id() {
+        assert!(succeeds(memory(), &["TK-001"]));
+    }
+
+    #[test]
+    fn that_no_rule_is_selected_is_a_failure() {
+        assert!(!succeeds(memory(), &["TK-000"]));
+        assert!(succeeds(memory(), &["TK-000", "--list"]));
+    }
+
+    #[test]
+    fn a_deviation_that_is_stale_or_names_no_rule_is_a_failure() {
+        assert!(!succeeds(memory().deviation("TK-001", "the vendor ignores limits"), &["TK-001"]));
+        assert!(!succeeds(memory().deviation("TK-000", "a slip of the pen"), &["TK-00"]));
+    }
+
+    #[test]
+    fn a_report_is_left_for_people_and_for_machines() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(succeeds(memory().report_to(folder.path()), &["TK-001"]));
+        let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&read("memory.json")).unwrap();
+        assert_eq!(json["results"][0]["id"], "TK-001");
+        assert!(read("memory.xml").contains("tests=\"1\" failures=\"0\" skipped=\"0\""));
+        assert!(read("memory.md").contains("| TK-001 | MUST: "));
+    }
+
+    #[test]
+    fn what_a_rule_says_of_a_failure_survives_xml() {
+        let broken = Outcome::Broken("<a> & \"b\"\n\u{1}".to_owned());
+        let report = Report::new("x", vec![RuleResult::new(&rules::RULES[0], broken)]);
+        assert!(report.to_junit().contains("&lt;a&gt; &amp; &quot;b&quot;&#10;\u{fffd}"), "{}", report.to_junit());
     }
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod conformance_page;
 mod documents;
 mod invariants;
 mod operations_page;

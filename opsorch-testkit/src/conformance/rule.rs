@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use opsorch::Error;
+use serde::Serialize;
 
 use super::subject::Bench;
 
@@ -19,7 +20,8 @@ pub struct Rule {
 }
 
 /// Whether a provider has to keep a rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
 #[non_exhaustive]
 pub enum Requirement {
     /// It has to: callers rely on it.
