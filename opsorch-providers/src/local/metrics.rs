@@ -1,195 +1,198 @@
-//! Metrics of this host, as they are now.
+//! Metrics of this host: measured in the background, and kept for some time.
 
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use opsorch::capability::MetricReader;
 use opsorch::{
-    Clock, Context, Cursor, Error, MetricDescriptor, MetricExpression, MetricFilter, MetricKindLevel,
-    MetricOperatorLevel, MetricPoint, MetricQuery, MetricSeries, Page, Result, Scope, Time,
+    Clock, Context, Cursor, Error, Fields, MetricDescriptor, MetricExpression, MetricKindLevel, MetricPoint,
+    MetricQuery, MetricSeries, Page, Result, Scope,
 };
-use tokio::time::Instant;
 
-use self::proc::{CpuTime, Proc};
+use self::sampler::Sampler;
+use self::select::{Key, Points, Selection};
+use self::source::{Reader, Source};
 use super::query::{page_size, refuse, refuse_metadata, refuse_team_and_environment};
 
+pub(super) use self::sampler::Rhythm;
+
+mod history;
+mod mounts;
 mod proc;
+mod sampler;
+mod select;
+mod source;
 
-/// How long the use of the processors is measured when there is no earlier measurement.
-const SAMPLE: Duration = Duration::from_millis(100);
-
-/// For how long a measurement serves as the beginning of the next.
-const SAMPLE_LASTS: Duration = Duration::from_secs(60);
+/// The points of one page. A page ends with the series that reaches them; its cursor goes on.
+const PAGE_POINTS: usize = 100_000;
 
 /// Reads the metrics of the host.
 #[derive(Debug)]
 pub(super) struct Host {
-    proc: Proc,
-    clock: Arc<dyn Clock>,
-    /// The last measurement of the processors.
-    last: Mutex<Option<(Instant, CpuTime)>>,
+    sampler: Sampler,
+    rhythm: Rhythm,
 }
 
 /// What can be asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Metric {
-    CpuUsage,
-    Load(usize),
-    Memory(&'static str),
-    Network(Direction),
-    Uptime,
+#[derive(Debug)]
+struct Metric {
+    name: &'static str,
+    source: Source,
+    kind: MetricKindLevel,
+    unit: &'static str,
+    meaning: &'static str,
+    labels: &'static [&'static str],
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Direction {
-    Receive,
-    Transmit,
-}
+const INTERFACE: &[&str] = &["interface"];
+const DEVICE: &[&str] = &["device"];
+const MOUNT: &[&str] = &["device", "filesystem", "mount"];
 
-/// A value, and the interface it is of.
-type Value = (Option<String>, f64);
-
-/// Name, metric, kind, unit, meaning; by name.
-const METRICS: [(&str, Metric, MetricKindLevel, &str, &str); 10] = {
-    use MetricKindLevel::{Counter, Gauge};
+/// The metrics, by name. Counters are totals since the host started, of which differences of two points make rates.
+static METRICS: [Metric; 17] = {
+    use Source::*;
     [
-        ("cpu.usage", Metric::CpuUsage, Gauge, "percent", "how busy all processors together are, from 0 to 100"),
-        ("load.15m", Metric::Load(2), Gauge, "tasks", "the tasks that ran or waited, on average over 15 minutes"),
-        ("load.1m", Metric::Load(0), Gauge, "tasks", "the tasks that ran or waited, on average over a minute"),
-        ("load.5m", Metric::Load(1), Gauge, "tasks", "the tasks that ran or waited, on average over 5 minutes"),
-        ("memory.available", Metric::Memory("available"), Gauge, "bytes", "the memory that programs can still get"),
-        ("memory.total", Metric::Memory("total"), Gauge, "bytes", "the memory there is"),
-        ("memory.used", Metric::Memory("used"), Gauge, "bytes", "the memory that is not available"),
-        (
-            "network.receive",
-            Metric::Network(Direction::Receive),
-            Counter,
-            "bytes",
-            "what came in since the host started",
-        ),
-        (
-            "network.transmit",
-            Metric::Network(Direction::Transmit),
-            Counter,
-            "bytes",
-            "what went out since the host started",
-        ),
-        ("uptime", Metric::Uptime, Gauge, "seconds", "the time since the host started"),
+        gauge("cpu.core.usage", Cpu, "percent", "how busy a processor was since the sample before", &["core"]),
+        gauge("cpu.usage", Cpu, "percent", "how busy all processors together were since the sample before", &[]),
+        gauge("disk.available", Space, "bytes", "the space that programs can still get", MOUNT),
+        counter("disk.busy", DiskUse, "seconds", "how long the disk was at work since the host started", DEVICE),
+        counter("disk.read", DiskUse, "bytes", "what was read since the host started", DEVICE),
+        gauge("disk.total", Space, "bytes", "the space there is", MOUNT),
+        gauge("disk.used", Space, "bytes", "the space that is in use", MOUNT),
+        counter("disk.write", DiskUse, "bytes", "what was written since the host started", DEVICE),
+        gauge("load.15m", Load, "tasks", "the tasks that ran or waited, on average over 15 minutes", &[]),
+        gauge("load.1m", Load, "tasks", "the tasks that ran or waited, on average over a minute", &[]),
+        gauge("load.5m", Load, "tasks", "the tasks that ran or waited, on average over 5 minutes", &[]),
+        gauge("memory.available", Memory, "bytes", "the memory that programs can still get", &[]),
+        gauge("memory.total", Memory, "bytes", "the memory there is", &[]),
+        gauge("memory.used", Memory, "bytes", "the memory that is not available", &[]),
+        counter("network.receive", Network, "bytes", "what came in since the host started", INTERFACE),
+        counter("network.transmit", Network, "bytes", "what went out since the host started", INTERFACE),
+        gauge("uptime", Uptime, "seconds", "the time since the host started", &[]),
     ]
 };
 
+const fn gauge(
+    name: &'static str,
+    source: Source,
+    unit: &'static str,
+    meaning: &'static str,
+    labels: &'static [&'static str],
+) -> Metric {
+    Metric { name, source, kind: MetricKindLevel::Gauge, unit, meaning, labels }
+}
+
+const fn counter(
+    name: &'static str,
+    source: Source,
+    unit: &'static str,
+    meaning: &'static str,
+    labels: &'static [&'static str],
+) -> Metric {
+    Metric { name, source, kind: MetricKindLevel::Counter, unit, meaning, labels }
+}
+
+impl Metric {
+    fn find(name: &str) -> Option<&'static Self> {
+        METRICS.iter().find(|metric| metric.name == name)
+    }
+
+    /// Where it has a label.
+    fn label(&self, name: &str) -> Option<usize> {
+        self.labels.iter().position(|label| *label == name)
+    }
+}
+
 #[async_trait]
 impl MetricReader for Host {
+    /// A point stands at the beginning of its step, and is the last sample in it. Without a step every sample is one.
     async fn query(&self, _cx: &Context, query: &MetricQuery) -> Result<Page<MetricSeries>> {
         let expression = check(query)?;
         let limit = page_size(query.page_size())?;
-        let filters = expression.filters.iter().map(Condition::new).collect::<Result<Vec<_>>>()?;
-        let after = query.cursor.as_ref().map(parse_cursor).transpose()?;
-        let Some((name, metric, ..)) = METRICS.iter().find(|(name, ..)| *name == expression.metric_name) else {
+        let after = query.cursor.as_ref().map(|cursor| parse_cursor(cursor, expression)).transpose()?;
+        let Some(metric) = Metric::find(&expression.metric_name) else {
             return Ok(Page::new(Vec::new()));
         };
-        let now = self.clock.now();
-        let mut page = Page::new(Vec::new());
-        if query.start != now || query.end != now {
-            page = page.truncated("only the present value is known; history is not kept");
-        }
-        if !(query.start..=query.end).contains(&now) {
-            return Ok(page);
-        }
-        let mut values = self.values(*metric).await?;
-        values.retain(|(interface, _)| {
-            filters.iter().all(|filter| filter.holds(interface.as_deref()))
-                && after.as_ref().is_none_or(|after| interface.as_deref().is_some_and(|interface| interface > *after))
+        let selection = Selection::new(query, expression, metric)?;
+        let (histories, interval) = (self.sampler.histories(), self.rhythm.interval);
+        let work = tokio::task::spawn_blocking(move || {
+            histories.look(metric.source, |history, now| {
+                let found = selection.evaluate(history.sweeps(selection.start, selection.end));
+                let gaps = history.gaps(selection.start, selection.end, now, interval);
+                let page = page(metric.name, &selection.labels(), found, after.as_ref(), limit);
+                gaps.into_iter().fold(page, Page::truncated)
+            })
         });
-        let more = values.len() > limit;
-        values.truncate(limit);
-        let last = values.last().filter(|_| more).and_then(|(interface, _)| interface.as_deref()).map(cursor);
-        page.items = values.into_iter().map(|value| series(name, now, value)).collect();
-        Ok(page.next(last))
+        let page = work.await.map_err(|error| Error::unexpected("the query was interrupted").with_source(error))?;
+        page.ok_or_else(|| Error::unexpected(format!("nobody measures `{}`", metric.name)))
     }
 
     async fn describe(&self, _cx: &Context, scope: &Scope) -> Result<Page<MetricDescriptor>> {
         refuse_scope(scope)?;
-        let described = METRICS.iter().map(|(name, metric, kind, unit, meaning)| {
-            let descriptor = MetricDescriptor::new(*name, *kind).unit(*unit).description(*meaning);
-            match metric {
-                Metric::Network(_) => descriptor.label("interface"),
-                _ => descriptor,
-            }
+        let described = METRICS.iter().map(|metric| {
+            let descriptor = MetricDescriptor::new(metric.name, metric.kind).unit(metric.unit);
+            metric
+                .labels
+                .iter()
+                .fold(descriptor.description(metric.meaning), |descriptor, label| descriptor.label(*label))
         });
         Ok(Page::new(described.collect()))
     }
 }
 
 impl Host {
-    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self::over("/proc", clock)
+    /// Begins to measure this host, until the value is dropped.
+    pub(super) async fn start(rhythm: Rhythm, clock: Arc<dyn Clock>) -> Self {
+        Self::over(Path::new("/proc"), Path::new("/sys/block"), rhythm, clock).await
     }
 
-    fn over(proc: impl Into<PathBuf>, clock: Arc<dyn Clock>) -> Self {
-        Self { proc: Proc::new(proc.into()), clock, last: Mutex::new(None) }
-    }
-
-    /// The values of a metric, by interface.
-    async fn values(&self, metric: Metric) -> Result<Vec<Value>> {
-        if metric == Metric::CpuUsage {
-            return Ok(vec![(None, self.cpu_usage().await?)]);
-        }
-        let proc = self.proc.clone();
-        blocking(move || match metric {
-            Metric::CpuUsage => Ok(Vec::new()),
-            Metric::Load(index) => Ok(vec![(None, proc.load(index)?)]),
-            Metric::Memory(part) => {
-                let (total, available) = proc.memory()?;
-                let value = match part {
-                    "total" => total,
-                    "available" => available,
-                    _ => total.saturating_sub(available),
-                };
-                Ok(vec![(None, value as f64)])
-            }
-            Metric::Network(direction) => {
-                let interfaces =
-                    proc.network()?.into_iter().map(|(interface, received, transmitted)| match direction {
-                        Direction::Receive => (Some(interface), received as f64),
-                        Direction::Transmit => (Some(interface), transmitted as f64),
-                    });
-                Ok(interfaces.collect())
-            }
-            Metric::Uptime => Ok(vec![(None, proc.uptime()?)]),
-        })
-        .await
-    }
-
-    /// How busy the processors were since the last measurement, or, if there is none of late, for a moment from now.
-    async fn cpu_usage(&self) -> Result<f64> {
-        let now = self.cpu_time().await?;
-        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = last.filter(|(at, _)| at.elapsed() < SAMPLE_LASTS);
-        let (now, usage) = match last.and_then(|(_, last)| now.usage_since(last)) {
-            Some(usage) => (now, usage),
-            None => {
-                tokio::time::sleep(SAMPLE).await;
-                let later = self.cpu_time().await?;
-                // Processors that did not count a tick meanwhile did nothing.
-                (later, later.usage_since(now).unwrap_or(0.0))
-            }
-        };
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), now));
-        Ok(usage)
-    }
-
-    async fn cpu_time(&self) -> Result<CpuTime> {
-        let proc = self.proc.clone();
-        blocking(move || proc.cpu_time()).await
+    async fn over(proc: &Path, devices: &Path, rhythm: Rhythm, clock: Arc<dyn Clock>) -> Self {
+        let readers = [Reader::new(proc, devices), Reader::new(proc, devices)];
+        Self { sampler: Sampler::start(readers, rhythm, clock).await, rhythm }
     }
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let task = tokio::task::spawn_blocking(work);
-    task.await.map_err(|error| Error::unexpected("reading the metric was interrupted").with_source(error))?
+/// One page of the series that were found.
+fn page(
+    name: &str,
+    labels: &[&str],
+    found: BTreeMap<Key, Points>,
+    after: Option<&Key>,
+    limit: usize,
+) -> Page<MetricSeries> {
+    let mut found = found.into_iter().filter(|(key, _)| after.is_none_or(|after| key > after)).peekable();
+    let (mut items, mut points, mut last) = (Vec::new(), 0, None);
+    while items.len() < limit && points < PAGE_POINTS {
+        let Some((key, values)) = found.next() else { break };
+        points += values.len();
+        items.push(series(name, labels, &key, values));
+        last = Some(key);
+    }
+    let next = last.filter(|_| found.peek().is_some()).map(|key| cursor(name, &key));
+    Page::new(items).next(next)
+}
+
+fn series(name: &str, labels: &[&str], key: &Key, points: Points) -> MetricSeries {
+    let labels = labels.iter().zip(key).filter_map(|(label, value)| Some(((*label).to_owned(), value.clone()?.into())));
+    let points = points.into_iter().filter_map(|(at, value)| MetricPoint::new(at, value));
+    let mut series = MetricSeries::new(name, points.collect());
+    series.labels = labels.collect::<Fields>();
+    series
+}
+
+/// A cursor is the key of the last series of the page, and the metric that it is of.
+fn cursor(name: &str, key: &Key) -> Cursor {
+    Cursor::new(serde_json::json!([name, key]).to_string())
+}
+
+fn parse_cursor(cursor: &Cursor, expression: &MetricExpression) -> Result<Key> {
+    let parsed = serde_json::from_str::<(String, Key)>(cursor.as_str()).ok();
+    parsed
+        .filter(|(name, _)| *name == expression.metric_name)
+        .map(|(_, key)| key)
+        .ok_or_else(|| Error::invalid("cursor", "expected a cursor that an earlier page of this query returned"))
 }
 
 /// Refuses what cannot be honoured, and returns what is asked for.
@@ -198,15 +201,12 @@ fn check(query: &MetricQuery) -> Result<&MetricExpression> {
     refuse_scope(&query.scope)?;
     let expression = query.expression.as_ref().filter(|expression| !expression.metric_name.trim().is_empty());
     let expression = expression.ok_or_else(|| {
-        let known = METRICS.map(|(name, ..)| name).join(", ");
+        let known = METRICS.each_ref().map(|metric| metric.name).join(", ");
         Error::invalid("expression.metricName", format!("expected the name of a metric: {known}"))
     })?;
     if query.end < query.start {
         let message = format!("expected a time not before the start {}, got {}", query.start, query.end);
         return Err(Error::invalid("end", message));
-    }
-    if expression.aggregation.is_some() || !expression.group_by.is_empty() {
-        return Err(Error::unsupported("a local provider does not aggregate; leave out `aggregation` and `groupBy`"));
     }
     Ok(expression)
 }
@@ -216,97 +216,195 @@ fn refuse_scope(scope: &Scope) -> Result<()> {
     refuse_team_and_environment(scope)
 }
 
-fn series(name: &str, now: Time, (interface, value): Value) -> MetricSeries {
-    let series = MetricSeries::new(name, MetricPoint::new(now, value).into_iter().collect());
-    match interface {
-        Some(interface) => series.label("interface", interface),
-        None => series,
-    }
-}
-
-fn cursor(interface: &str) -> Cursor {
-    Cursor::new(format!("interface/{interface}"))
-}
-
-fn parse_cursor(cursor: &Cursor) -> Result<&str> {
-    cursor
-        .as_str()
-        .strip_prefix("interface/")
-        .ok_or_else(|| Error::invalid("cursor", "expected a cursor that an earlier page of this query returned"))
-}
-
-/// A condition on a label.
-struct Condition<'a> {
-    label: &'a str,
-    is: bool,
-    value: &'a str,
-}
-
-impl<'a> Condition<'a> {
-    fn new(filter: &'a MetricFilter) -> Result<Self> {
-        let is = match filter.operator.level() {
-            MetricOperatorLevel::Equals => true,
-            MetricOperatorLevel::NotEquals => false,
-            _ => {
-                let message = format!(
-                    "a local provider cannot compare `{}` by `{}`; use `=` or `!=`",
-                    filter.label, filter.operator
-                );
-                return Err(Error::unsupported(message));
-            }
-        };
-        Ok(Self { label: &filter.label, is, value: &filter.value })
-    }
-
-    /// Whether it holds. A label that is not there is not the value.
-    fn holds(&self, interface: Option<&str>) -> bool {
-        let label = interface.filter(|_| self.label == "interface");
-        (label == Some(self.value)) == self.is
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::time::Duration;
 
-    use opsorch::{Actor, ManualClock};
+    use opsorch::{Actor, ManualClock, Time};
 
     use super::*;
 
-    /// Says that the processors were busy and idle for so many ticks.
-    fn set(folder: &tempfile::TempDir, busy: u64, idle: u64) {
-        fs::write(folder.path().join("stat"), format!("cpu  {busy} 0 0 {idle} 0 0 0 0\n")).unwrap();
+    const INTERVAL: Duration = Duration::from_secs(15);
+
+    /// A host made of files.
+    struct Fake {
+        folder: tempfile::TempDir,
+        clock: ManualClock,
     }
 
-    async fn usage(host: &Host) -> f64 {
-        let now = host.clock.now();
-        let cx = Context::new(Actor::service("test"));
-        let page = host.query(&cx, &MetricQuery::new("cpu.usage", now, now)).await.unwrap();
-        assert!(page.is_complete());
-        page.items[0].points[0].value()
+    impl Fake {
+        fn new() -> Self {
+            let fake = Self { folder: tempfile::tempdir().unwrap(), clock: ManualClock::default() };
+            fake.write("block/vda/device", "");
+            fake.write("block/dm-0/size", "");
+            fake.write("loadavg", "1.0 2.0 3.0 1/100 4\n");
+            fake.write("meminfo", "MemTotal: 4 kB\nMemAvailable: 1 kB\n");
+            fake.write("uptime", "10.5 20.0\n");
+            fake.write("diskstats", "254 0 vda 1 0 2 0 1 0 4 0 0 1500 0\n253 0 dm-0 1 0 2 0 1 0 4 0 0 5 0\n");
+            fake.write("net/dev", "head\nhead\nlo: 1 0 0 0 0 0 0 0 2\neth0: 3 0 0 0 0 0 0 0 4\n");
+            let mount = fake.folder.path().display();
+            fake.write("self/mountinfo", &format!("1 0 254:0 / {mount} rw - ext4 /dev/vda rw\n"));
+            fake.cpu(100, 100);
+            fake
+        }
+
+        fn write(&self, name: &str, text: &str) {
+            let path = self.folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+
+        /// Says that each of two processors was busy and idle for so many ticks.
+        fn cpu(&self, busy: u64, idle: u64) {
+            let (twice_busy, twice_idle) = (busy * 2, idle * 2);
+            let each = format!("{busy} 0 0 {idle} 0 0 0 0");
+            self.write("stat", &format!("cpu  {twice_busy} 0 0 {twice_idle} 0 0 0 0\ncpu0 {each}\ncpu1 {each}\n"));
+        }
+
+        async fn start(&self, history: Duration) -> Host {
+            let (proc, devices) = (self.folder.path(), self.folder.path().join("block"));
+            let rhythm = Rhythm { interval: INTERVAL, history };
+            Host::over(proc, &devices, rhythm, Arc::new(self.clock.clone())).await
+        }
+
+        /// Lets an interval pass, and waits for the sweep at its end.
+        async fn pass(&self, host: &mut Host, sweeps: u64) {
+            self.clock.advance(INTERVAL);
+            tokio::time::advance(INTERVAL).await;
+            host.sampler.sweeps_done(sweeps).await;
+        }
+
+        fn ago(&self, ago: Duration) -> Time {
+            self.clock.now() - ago
+        }
+
+        async fn read(&self, host: &Host, query: MetricQuery) -> Page<MetricSeries> {
+            host.query(&Context::new(Actor::service("test")), &query).await.unwrap()
+        }
+
+        /// The points of a metric in the last hour, by seconds before the present.
+        async fn points(&self, host: &Host, name: &str) -> Vec<(i64, f64)> {
+            let now = self.clock.now();
+            let page = self.read(host, MetricQuery::new(name, self.ago(INTERVAL * 240), now)).await;
+            let [series] = page.items.as_slice() else { panic!("{page:?}") };
+            let point = |point: &MetricPoint| ((now - point.timestamp()).num_seconds(), point.value());
+            series.points.iter().map(point).collect()
+        }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_use_of_the_processors_is_measured_from_query_to_query_or_for_a_moment() {
-        let folder = tempfile::tempdir().unwrap();
-        let host = Host::over(folder.path(), Arc::new(ManualClock::default()));
-        set(&folder, 100, 100);
-        let meanwhile = async {
-            tokio::time::sleep(SAMPLE / 2).await;
-            set(&folder, 125, 175);
+    async fn everything_is_measured_at_once_and_then_at_each_interval() {
+        let fake = Fake::new();
+        let mut host = fake.start(INTERVAL * 100).await;
+        assert_eq!(fake.points(&host, "memory.used").await, [(0, 3072.0)]);
+        assert_eq!(fake.points(&host, "load.5m").await, [(0, 2.0)]);
+        assert_eq!(fake.points(&host, "uptime").await, [(0, 10.5)]);
+        assert_eq!(fake.points(&host, "disk.read").await, [(0, 1024.0)], "what is put together is left out");
+        assert_eq!(fake.points(&host, "disk.write").await, [(0, 2048.0)]);
+        assert_eq!(fake.points(&host, "disk.busy").await, [(0, 1.5)]);
+        fake.write("meminfo", "MemTotal: 4 kB\nMemAvailable: 2 kB\n");
+        fake.pass(&mut host, 2).await;
+        fake.pass(&mut host, 3).await;
+        assert_eq!(fake.points(&host, "memory.used").await, [(30, 3072.0), (15, 2048.0), (0, 2048.0)]);
+
+        let now = fake.clock.now();
+        let page = fake.read(&host, MetricQuery::new("disk.total", now, now)).await;
+        assert!(page.is_complete());
+        let mount = fake.folder.path().to_str().unwrap();
+        assert!(page.items[0].labels["mount"] == mount && page.items[0].labels["filesystem"] == "ext4", "{page:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_use_of_the_processors_is_measured_from_sweep_to_sweep() {
+        let fake = Fake::new();
+        let mut host = fake.start(INTERVAL * 100).await;
+        fake.cpu(125, 175);
+        fake.pass(&mut host, 2).await;
+        fake.cpu(225, 175);
+        fake.pass(&mut host, 3).await;
+        assert_eq!(fake.points(&host, "cpu.usage").await, [(15, 25.0), (0, 100.0)]);
+        let query = MetricQuery::new("cpu.core.usage", fake.ago(INTERVAL), fake.clock.now());
+        let page = fake.read(&host, query.clone()).await;
+        assert_eq!(page.items.len(), 2);
+        let all = fake.read(&host, query.aggregation("sum").step(60)).await;
+        assert_eq!(all.items[0].points.iter().map(MetricPoint::value).collect::<Vec<_>>(), [200.0]);
+        assert_eq!(all.items[0].points[0].timestamp(), fake.ago(INTERVAL));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn history_is_bounded_and_a_page_says_where_it_begins() {
+        let fake = Fake::new();
+        let mut host = fake.start(INTERVAL * 4).await;
+        for sweeps in 2..10 {
+            fake.pass(&mut host, sweeps).await;
+        }
+        assert_eq!(fake.points(&host, "uptime").await.len(), 4);
+        let since = |ago| MetricQuery::new("uptime", fake.ago(ago), fake.clock.now());
+        assert!(fake.read(&host, since(INTERVAL * 3)).await.is_complete());
+        let early = fake.read(&host, since(INTERVAL * 3 + Duration::from_millis(1))).await;
+        assert_eq!(early.truncated.unwrap(), "history begins at 2026-01-01T00:01:15Z");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_is_put_back_leaves_points_in_order() {
+        let fake = Fake::new();
+        let mut host = fake.start(INTERVAL * 100).await;
+        for sweeps in 2..6 {
+            fake.pass(&mut host, sweeps).await;
+        }
+        fake.clock.set(fake.ago(INTERVAL * 3));
+        fake.pass(&mut host, 6).await;
+        assert_eq!(fake.points(&host, "uptime").await, [(30, 10.5), (15, 10.5), (0, 10.5)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_be_read_is_a_gap_and_the_page_says_so() {
+        let fake = Fake::new();
+        let mut host = fake.start(INTERVAL * 100).await;
+        fs::remove_file(fake.folder.path().join("uptime")).unwrap();
+        fake.pass(&mut host, 2).await;
+        assert_eq!(fake.points(&host, "uptime").await, [(15, 10.5)]);
+        let now = fake.clock.now();
+        let said = fake.read(&host, MetricQuery::new("uptime", now, now)).await.truncated.unwrap();
+        assert!(said.contains("uptime") && said.contains("since 2026-01-01T00:00:15Z"), "{said}");
+        assert_eq!(fake.points(&host, "memory.used").await.len(), 2, "the others are measured");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_task_ends_with_its_owner() {
+        let fake = Fake::new();
+        let host = fake.start(INTERVAL * 100).await;
+        let histories = host.sampler.histories();
+        let measured = |histories: &Arc<sampler::Histories>| {
+            let all = |history: &history::History, now| history.sweeps(now - INTERVAL * 100, now).count();
+            histories.look(Source::Uptime, all)
         };
-        let (first, ()) = tokio::join!(usage(&host), meanwhile);
-        assert_eq!(first, 25.0);
+        assert_eq!(Arc::strong_count(&histories), 3, "the owner, the task and this test");
+        drop(host);
+        tokio::time::sleep(INTERVAL * 3).await;
+        assert_eq!(Arc::strong_count(&histories), 1);
+        assert_eq!(measured(&histories), Some(1));
+    }
 
-        set(&folder, 225, 175);
-        let before = Instant::now();
-        assert_eq!(usage(&host).await, 100.0, "since the query before");
-        assert_eq!(before.elapsed(), Duration::ZERO);
+    #[tokio::test(start_paused = true)]
+    async fn when_nobody_measures_any_more_the_page_says_so() {
+        let fake = Fake::new();
+        let host = fake.start(INTERVAL * 100).await;
+        fake.clock.advance(INTERVAL * 4);
+        let page = fake.read(&host, MetricQuery::new("uptime", fake.ago(INTERVAL * 4), fake.clock.now())).await;
+        assert_eq!(page.truncated.unwrap(), "nothing was measured since 2026-01-01T00:00:00Z");
+    }
 
-        tokio::time::advance(SAMPLE_LASTS).await;
-        set(&folder, 1000, 1000);
-        let before = Instant::now();
-        assert_eq!(usage(&host).await, 0.0, "what was long ago is not now");
-        assert!(before.elapsed() >= SAMPLE);
+    #[test]
+    fn a_page_ends_with_the_series_that_reaches_its_points() {
+        let points: Points = (0..40_000).map(|second| (Time::UNIX_EPOCH + Duration::from_secs(second), 1.0)).collect();
+        let found: BTreeMap<_, _> = (0..5).map(|number| (vec![Some(number.to_string())], points.clone())).collect();
+        let first = page("network.receive", INTERFACE, found.clone(), None, 100);
+        assert_eq!(first.items.len(), 3);
+        let after = vec![Some("2".to_owned())];
+        assert_eq!(first.next, Some(cursor("network.receive", &after)));
+        let second = page("network.receive", INTERFACE, found, Some(&after), 100);
+        assert!(second.items.len() == 2 && second.is_complete());
     }
 }

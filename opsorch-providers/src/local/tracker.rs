@@ -1,20 +1,21 @@
 //! Incidents and tickets over the file.
 
-use std::sync::Arc;
+use super::database::Database;
 
-use super::store::Store;
+mod incidents;
+mod tickets;
 
-mod read;
-mod write;
+/// How many entries of a timeline are read.
+const LONGEST_TIMELINE: u32 = 10_000;
 
-/// Answers questions about the document and changes it.
+/// Answers questions about incidents and tickets, and changes them.
 #[derive(Clone, Debug)]
 pub(super) struct Tracker {
-    store: Arc<Store>,
+    database: Database,
 }
 
 impl Tracker {
-    pub(super) fn new(store: Arc<Store>) -> Self {
-        Self { store }
+    pub(super) fn new(database: Database) -> Self {
+        Self { database }
     }
 }

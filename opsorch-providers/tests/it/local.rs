@@ -1,9 +1,13 @@
 //! The kind `local`, over folders of their own.
 
+mod catalog;
+mod alerts;
 mod config;
+mod deployments;
 mod file;
 mod incidents;
 mod logs;
+mod messages;
 mod metrics;
 mod tickets;
 

@@ -2,13 +2,16 @@
 
 use std::io;
 
+/// How many bytes are read at a time.
+pub(super) const BLOCK: usize = 64 << 10;
+
 /// The bytes of a line that are kept; what is longer is cut.
 pub(super) const LONGEST_LINE: usize = 64 << 10;
 
 /// Something whose bytes can be read at any place.
 pub(super) trait ReadAt {
     /// Fills the buffer with the bytes that begin at an offset.
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
 }
 
 /// A line without its end, and where it stands.
@@ -39,6 +42,26 @@ impl<S: ReadAt> Backward<S> {
     /// The lines before `end`, read in blocks of this many bytes.
     pub(super) fn new(source: S, end: u64, block: usize) -> Self {
         Self { source, block: block.max(1), start: end, held: Vec::new(), left_out: 0 }
+    }
+
+    /// What the lines are read from.
+    pub(super) fn source_mut(&mut self) -> &mut S {
+        &mut self.source
+    }
+
+    /// Goes on with the lines before another offset.
+    pub(super) fn go_to(&mut self, end: u64) {
+        (self.start, self.left_out) = (end, 0);
+        self.held.clear();
+    }
+
+    /// Leaves out the last line if its end is not written, and returns where the lines end then.
+    pub(super) fn skip_unfinished(&mut self) -> io::Result<u64> {
+        let end = self.start + length(&self.held);
+        if self.held.is_empty() && !self.read_block()? || self.held.last() == Some(&b'\n') {
+            return Ok(end);
+        }
+        Ok(self.next_line()?.map_or(end, |line| line.start))
     }
 
     /// The next line towards the beginning, `None` at the beginning.
@@ -100,7 +123,7 @@ impl<S: ReadAt> Backward<S> {
     }
 }
 
-fn length(bytes: &[u8]) -> u64 {
+pub(super) fn length(bytes: &[u8]) -> u64 {
     u64::try_from(bytes.len()).unwrap_or(u64::MAX)
 }
 
@@ -111,7 +134,7 @@ mod tests {
     use super::*;
 
     impl ReadAt for Vec<u8> {
-        fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
             let offset = usize::try_from(offset).unwrap();
             buffer.copy_from_slice(&self[offset..offset + buffer.len()]);
             Ok(())
@@ -153,6 +176,18 @@ mod tests {
             prop_assume!(!lines.is_empty());
             let at = at.index(lines.len());
             prop_assert_eq!(&backward(&bytes, lines[..at].last().map_or(0, |line| line.end), block), &lines[..at]);
+        }
+    }
+
+    #[test]
+    fn a_line_whose_end_is_not_written_can_be_left_out() {
+        for (text, end) in [("", 0), ("a\nb\n", 4), ("a\nbc", 2), ("abc", 0), ("\n", 1)] {
+            for block in 1..5 {
+                let mut lines = Backward::new(text.as_bytes().to_vec(), length(text.as_bytes()), block);
+                assert_eq!(lines.skip_unfinished().unwrap(), end, "{text:?} {block}");
+                let rest: Vec<_> = std::iter::from_fn(|| lines.next_line().unwrap()).collect();
+                assert_eq!(rest, backward(text.as_bytes(), end, 7).into_iter().rev().collect::<Vec<_>>());
+            }
         }
     }
 

@@ -4,52 +4,77 @@ use std::io;
 
 use opsorch::{Cursor, Error, Result};
 
-use super::backward::ReadAt;
-use super::files::{Identity, LogFile, MOST_FILES, hash};
-
-/// How many bytes before a position are remembered, as a hash, to see whether the file is still the same.
-const REMEMBERED: u64 = 64;
+use super::files::{Identity, LogFile, MOST_FILES};
+use super::source::Source;
 
 /// The positions in all files that are not read to the end. What is newer than a position was seen; a file
 /// without one was read, or did not exist.
 ///
-/// As text: `1`, and for each file `,device-inode-offset-hash` in hexadecimal digits.
+/// As text: `2`, and for each file `,device-inode-family-offset-head-before` in hexadecimal digits. What is not known is
+/// left empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Positions(pub(super) Vec<Position>);
 
-/// Where reading a file goes on.
+/// Where reading a file goes on, and what the file is known by when it is rotated meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Position {
     pub(super) file: Identity,
-    pub(super) offset: u64,
-    /// The hash of the bytes before the offset.
-    before: u64,
+    family: u64,
+    /// In the content, decompressed; absent if reading did not begin, as of an old compressed file.
+    pub(super) offset: Option<u64>,
+    /// The hash of the first bytes, as far as they are before the offset.
+    head: u64,
+    /// The hash of the bytes before the offset; absent if reading did not begin, or they could not be read.
+    before: Option<u64>,
 }
 
 impl Position {
-    /// A position in a file.
-    pub(super) fn new(file: &LogFile, offset: u64) -> io::Result<Self> {
-        Ok(Self { file: file.identity, offset, before: hash_before(file, offset)? })
+    /// Where reading goes on in a file.
+    pub(super) fn of(source: &mut Source, offset: Option<u64>) -> Self {
+        // Without this it is still known by the rest.
+        let before = offset.and_then(|offset| source.before(offset).ok());
+        Self { before, ..Self::new(source, offset) }
     }
 
-    /// Whether the file still has what was before this position. It may have grown.
-    pub(super) fn is_still_in(&self, file: &LogFile) -> io::Result<bool> {
-        Ok(self.offset <= file.length && self.before == hash_before(file, self.offset)?)
+    /// Where a file was read last, which cannot be read any more under its name.
+    pub(super) fn last_read(source: &Source, seen: Option<u64>) -> Self {
+        match source.last_read() {
+            Some((offset, before)) => Self { before: Some(before), ..Self::new(source, Some(offset)) },
+            None => Self::new(source, seen),
+        }
     }
-}
 
-fn hash_before(file: &LogFile, offset: u64) -> io::Result<u64> {
-    let length = offset.min(REMEMBERED);
-    let mut bytes = vec![0; usize::try_from(length).unwrap_or_default()];
-    file.read_at(offset - length, &mut bytes)?;
-    Ok(hash(&bytes))
+    fn new(source: &Source, offset: Option<u64>) -> Self {
+        let head = source.head(offset.unwrap_or(u64::MAX));
+        Self { file: source.file.identity, family: source.file.family(), offset, head, before: None }
+    }
+
+    /// Whether a file can have the content of this one, by its name.
+    pub(super) fn is_related_to(&self, file: &LogFile) -> bool {
+        self.family == file.family()
+    }
+
+    /// Whether a file has the content that was before this position. It may have grown.
+    pub(super) fn is_in(&self, source: &mut Source) -> io::Result<bool> {
+        if source.head(self.offset.unwrap_or(u64::MAX)) != self.head {
+            return Ok(false);
+        }
+        let Some(offset) = self.offset else { return Ok(true) };
+        // Also where the bytes are not known, they must be there.
+        match source.before(offset) {
+            Ok(before) => Ok(self.before.is_none_or(|expected| expected == before)),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 impl Positions {
     pub(super) fn to_cursor(&self) -> Cursor {
-        let mut text = "1".to_owned();
-        for Position { file, offset, before } in &self.0 {
-            text.push_str(&format!(",{file}-{offset:x}-{before:x}"));
+        let digits = |number: Option<u64>| number.map(|number| format!("{number:x}")).unwrap_or_default();
+        let mut text = "2".to_owned();
+        for Position { file, family, offset, head, before } in &self.0 {
+            text.push_str(&format!(",{file}-{family:x}-{}-{head:x}-{}", digits(*offset), digits(*before)));
         }
         Cursor::new(text)
     }
@@ -61,7 +86,7 @@ impl Positions {
     pub(super) fn parse(cursor: &Cursor) -> Result<Self> {
         let parse = || {
             let mut parts = cursor.as_str().split(',');
-            let positions = parts.next().filter(|version| *version == "1").map(|_| parts)?;
+            let positions = parts.next().filter(|version| *version == "2").map(|_| parts)?;
             let positions: Option<Vec<_>> = positions.take(MOST_FILES + 1).map(parse_position).collect();
             positions.filter(|positions| (1..=MOST_FILES).contains(&positions.len())).map(Self)
         };
@@ -70,10 +95,17 @@ impl Positions {
 }
 
 fn parse_position(text: &str) -> Option<Position> {
-    let mut numbers = text.split('-').map(|part| u64::from_str_radix(part, 16).ok());
-    let [device, inode, offset, before] = [(); 4].map(|()| numbers.next().flatten());
-    let position = Position { file: Identity(device?, inode?), offset: offset?, before: before? };
-    numbers.next().is_none().then_some(position)
+    let number = |part: &str| u64::from_str_radix(part, 16).ok();
+    let optional = |part: &str| if part.is_empty() { Some(None) } else { number(part).map(Some) };
+    let parts: Vec<_> = text.splitn(7, '-').collect();
+    let [device, inode, family, offset, head, before] = parts.try_into().ok()?;
+    Some(Position {
+        file: Identity(number(device)?, number(inode)?),
+        family: number(family)?,
+        offset: optional(offset)?,
+        head: number(head)?,
+        before: optional(before)?,
+    })
 }
 
 #[cfg(test)]
@@ -82,24 +114,34 @@ mod tests {
 
     use super::*;
 
+    fn position() -> impl Strategy<Value = Position> {
+        let numbers = (any::<[u64; 4]>(), any::<Option<u64>>(), any::<Option<u64>>());
+        numbers.prop_map(|([device, inode, family, head], offset, before)| Position {
+            file: Identity(device, inode),
+            family,
+            offset,
+            head,
+            before,
+        })
+    }
+
     proptest! {
         #[test]
-        fn a_cursor_is_read_as_it_was_written(numbers in prop::collection::vec(any::<[u64; 4]>(), 1..20)) {
-            let position = |[device, inode, offset, before]: [u64; 4]| Position { file: Identity(device, inode), offset, before };
-            let positions = Positions(numbers.into_iter().map(position).collect());
+        fn a_cursor_is_read_as_it_was_written(positions in prop::collection::vec(position(), 1..20)) {
+            let positions = Positions(positions);
             prop_assert_eq!(Positions::parse(&positions.to_cursor()).unwrap(), positions);
         }
 
         #[test]
         fn any_other_text_is_refused(text in "\\PC*") {
-            prop_assume!(!text.starts_with("1,"));
+            prop_assume!(!text.starts_with("2,"));
             prop_assert!(Positions::parse(&Cursor::new(text)).is_err());
         }
     }
 
     #[test]
     fn a_cursor_of_too_many_files_is_refused() {
-        let text = format!("1{}", ",1-1-1-1".repeat(MOST_FILES + 1));
+        let text = format!("2{}", ",1-1-1-1-1-1".repeat(MOST_FILES + 1));
         assert!(Positions::parse(&Cursor::new(text)).is_err());
     }
 }

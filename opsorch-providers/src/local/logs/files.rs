@@ -1,23 +1,22 @@
-//! Finds the log files, and reads them however they are rotated meanwhile.
+//! Finds the log files, and knows each of them however they are rotated.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, File, Metadata};
-use std::io::{self, Read, Seek, SeekFrom};
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use opsorch::Time;
 
-use super::backward::ReadAt;
 use super::walk::walk;
 
 /// The files that are read at most.
 pub(super) const MOST_FILES: usize = 1000;
 
-/// Extensions of compressed files, which are left out.
-const COMPRESSED: [&str; 5] = ["gz", "bz2", "xz", "zst", "zip"];
+/// Extensions of compressed files that cannot be read, which are left out.
+const UNREADABLE: [&str; 4] = ["bz2", "xz", "zst", "zip"];
 
 /// What tells a file from others, also after it was renamed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,8 +27,11 @@ pub(super) struct Identity(pub(super) u64, pub(super) u64);
 pub(super) struct LogFile {
     pub(super) path: PathBuf,
     pub(super) identity: Identity,
+    /// How many bytes it has, as they are on the disk.
     pub(super) length: u64,
     pub(super) modified: Time,
+    /// Whether what it has is compressed by gzip.
+    pub(super) compressed: bool,
     pub(super) cancelled: Arc<AtomicBool>,
 }
 
@@ -43,7 +45,7 @@ pub(super) struct Found {
     pub(super) failures: Vec<(PathBuf, io::Error)>,
 }
 
-/// Finds the files of all patterns: regular ones that are not compressed, each once.
+/// Finds the files of all patterns: regular ones that can be read, each once.
 pub(super) fn find(patterns: &[String], cancelled: &Arc<AtomicBool>) -> Found {
     let mut found = Found::default();
     let mut files = BTreeMap::new();
@@ -51,7 +53,7 @@ pub(super) fn find(patterns: &[String], cancelled: &Arc<AtomicBool>) -> Found {
         let covered = walk(pattern, cancelled);
         found.failures.extend(covered.failures);
         for path in covered.paths {
-            if path.extension().and_then(|it| it.to_str()).is_some_and(|extension| COMPRESSED.contains(&extension)) {
+            if extension(&path).is_some_and(|extension| UNREADABLE.contains(&extension)) {
                 continue;
             }
             match LogFile::look(path.clone(), cancelled) {
@@ -71,6 +73,19 @@ pub(super) fn find(patterns: &[String], cancelled: &Arc<AtomicBool>) -> Found {
     found
 }
 
+impl Found {
+    /// Whether the same files have the same names: none was rotated between the two.
+    pub(super) fn has_the_files_of(&self, other: &Self) -> bool {
+        let names =
+            |found: &Self| -> Vec<_> { found.files.iter().map(|file| (file.identity, file.path.clone())).collect() };
+        names(self) == names(other)
+    }
+}
+
+fn extension(path: &Path) -> Option<&str> {
+    path.extension().and_then(|extension| extension.to_str())
+}
+
 impl LogFile {
     fn look(path: PathBuf, cancelled: &Arc<AtomicBool>) -> io::Result<Option<Self>> {
         let metadata = fs::symlink_metadata(&path)?;
@@ -81,22 +96,52 @@ impl LogFile {
             identity: Identity::new(&path, &metadata),
             length: metadata.len(),
             modified: metadata.modified()?.into(),
+            compressed: extension(&path) == Some("gz"),
             cancelled: Arc::clone(cancelled),
             path,
         }))
+    }
+
+    /// Opens it for one reading: a thousand open files would be more than a process may have.
+    ///
+    /// # Errors
+    /// Beside those of the disk: `NotFound` if the path is now that of another file, and `Interrupted` if nobody waits
+    /// for it any more.
+    pub(super) fn open(&self) -> io::Result<File> {
+        self.check_cancelled()?;
+        let file = File::open(&self.path)?;
+        if Identity::new(&self.path, &file.metadata()?) != self.identity {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Ok(file)
+    }
+
+    pub(super) fn check_cancelled(&self) -> io::Result<()> {
+        if self.cancelled.load(Ordering::Relaxed) { Err(io::ErrorKind::Interrupted.into()) } else { Ok(()) }
+    }
+
+    /// What all files have in common to which one is rotated, as a hash: the folder, and the name without what
+    /// rotation puts behind it, such as `.1`, `-20260101` or `.2.gz`.
+    pub(super) fn family(&self) -> u64 {
+        let path = self.path.as_os_str().as_encoded_bytes();
+        let mut path = path.strip_suffix(b".gz").unwrap_or(path);
+        while let [name @ .., b'0'..=b'9' | b'.' | b'-'] = path {
+            path = name;
+        }
+        hash(path)
     }
 }
 
 impl Identity {
     #[cfg(unix)]
-    fn new(_path: &std::path::Path, metadata: &Metadata) -> Self {
+    fn new(_path: &Path, metadata: &Metadata) -> Self {
         use std::os::unix::fs::MetadataExt;
         Self(metadata.dev(), metadata.ino())
     }
 
     /// Without numbers of the file system, a file is its path.
     #[cfg(not(unix))]
-    fn new(path: &std::path::Path, _metadata: &Metadata) -> Self {
+    fn new(path: &Path, _metadata: &Metadata) -> Self {
         Self(0, hash(path.as_os_str().as_encoded_bytes()))
     }
 }
@@ -107,27 +152,33 @@ impl fmt::Display for Identity {
     }
 }
 
-/// Reading opens the file each time: a thousand open files would be more than a process may have.
-impl ReadAt for LogFile {
-    /// # Errors
-    /// Beside those of the disk: `NotFound` or `UnexpectedEof` if the file is no longer what was found, and
-    /// `Interrupted` if nobody waits for it any more.
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        if self.cancelled.load(Ordering::Relaxed) {
-            return Err(io::ErrorKind::Interrupted.into());
-        }
-        let mut file = File::open(&self.path)?;
-        if Identity::new(&self.path, &file.metadata()?) != self.identity {
-            return Err(io::ErrorKind::NotFound.into());
-        }
-        file.seek(SeekFrom::Start(offset))?;
-        file.read_exact(buffer)
-    }
-}
-
 /// FNV-1a: enough to see that bytes are others than before.
 pub(super) fn hash(bytes: &[u8]) -> u64 {
     const OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x100_0000_01b3;
     bytes.iter().fold(OFFSET_BASIS, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn family(path: &str) -> u64 {
+        let cancelled = Arc::default();
+        let modified = Time::UNIX_EPOCH;
+        let path = path.into();
+        LogFile { path, identity: Identity(1, 1), length: 0, modified, compressed: false, cancelled }.family()
+    }
+
+    #[test]
+    fn files_that_one_is_rotated_to_have_one_family() {
+        for rotated in
+            ["app.log.1", "app.log.12", "app.log.2.gz", "app.log-20260101", "app.log-20260101.gz", "app.log.gz"]
+        {
+            assert_eq!(family(&format!("/logs/{rotated}")), family("/logs/app.log"), "{rotated}");
+        }
+        for other in ["/logs/app.err", "/logs/app2.log", "/other/app.log"] {
+            assert_ne!(family(other), family("/logs/app.log"), "{other}");
+        }
+    }
 }

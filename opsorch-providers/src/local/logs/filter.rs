@@ -67,12 +67,22 @@ impl Filter {
         self.start.checked_sub_signed(DISORDER).is_some_and(|earliest| time < earliest)
     }
 
-    /// Whether an entry is wanted.
-    pub(super) fn matches(&self, record: &Record) -> bool {
-        let entry = &record.entry;
+    /// Whether nothing up to this time is wanted.
+    pub(super) fn begins_after(&self, time: Time) -> bool {
+        time < self.start
+    }
+
+    /// Whether an entry can be wanted, by what is told quickly: most are not.
+    pub(super) fn may_match(&self, entry: &LogEntry) -> bool {
         (self.start..self.end).contains(&entry.timestamp)
             && (self.service.is_none() || self.service == entry.service)
             && (self.severities.is_empty() || self.severities.iter().any(|wanted| has_severity(entry, wanted)))
+    }
+
+    /// Whether an entry is wanted.
+    pub(super) fn matches(&self, record: &Record) -> bool {
+        let entry = &record.entry;
+        self.may_match(entry)
             && self.conditions.iter().all(|condition| condition.holds(entry))
             && self.search.as_deref().is_none_or(|text| {
                 record.text.to_lowercase().contains(text) || entry.message.to_lowercase().contains(text)

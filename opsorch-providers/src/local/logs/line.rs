@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use opsorch::{Fields, LogEntry, LogSeverity, LogSeverityLevel, Time};
 use serde_json::{Map, Value};
 
+use super::logfmt::logfmt;
+use super::severity::severity_in;
 use super::{syslog, time};
 
-/// The bytes at the beginning of a message in which a severity is looked for.
-const SEVERITY_WITHIN: usize = 64;
+/// The bytes at the beginning of a line in which the time of an access log is looked for.
+const ACCESS_WITHIN: usize = 512;
 
 /// What the beginning of an entry says.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,7 +20,7 @@ pub(super) struct Parsed {
     pub(super) fields: Fields,
     message: String,
     severity: Option<(LogSeverity, String)>,
-    service: Option<String>,
+    pub(super) service: Option<String>,
     labels: BTreeMap<String, String>,
 }
 
@@ -27,10 +29,15 @@ pub(super) fn parse(text: &str, now: Time) -> Option<Parsed> {
     match text.bytes().next()? {
         b'{' => json(text),
         b'<' => syslog::rfc_5424(text).or_else(|| syslog::rfc_3164(text, now)),
-        b'[' => bracketed(text),
-        b'0'..=b'9' => time::leading(text).map(|(at, rest)| plain(Some(at), rest)),
-        b'A'..=b'Z' => syslog::rfc_3164(text, now),
-        _ => None,
+        b'[' => bracketed(text, now),
+        b'0'..=b'9' => timed(text, now).or_else(|| access(text)),
+        b'A'..=b'Z' => klog(text, now)
+            .or_else(|| syslog::rfc_3164(text, now))
+            .or_else(|| timed(text, now))
+            .or_else(|| logfmt(text))
+            .or_else(|| access(text)),
+        b' ' | b'\t' => None,
+        _ => logfmt(text).or_else(|| access(text)),
     }
 }
 
@@ -43,10 +50,59 @@ pub(super) fn plain(time: Option<Time>, text: &str) -> Parsed {
     parsed
 }
 
+/// `2026-01-01 00:00:00 message`.
+fn timed(text: &str, now: Time) -> Option<Parsed> {
+    time::of_plain(text, now).map(|(at, rest)| plain(Some(at), rest))
+}
+
 /// `[2026-01-01 00:00:00] message`.
-fn bracketed(text: &str) -> Option<Parsed> {
-    let (at, rest) = time::leading(text.strip_prefix('[')?)?;
+fn bracketed(text: &str, now: Time) -> Option<Parsed> {
+    let (at, rest) = time::of_plain(text.strip_prefix('[')?, now)?;
     Some(plain(Some(at), rest.strip_prefix(']')?))
+}
+
+/// `E0101 00:00:00.000000 42 main.go:7] message`, as klog and glog write it.
+fn klog(text: &str, now: Time) -> Option<Parsed> {
+    const SEVERITIES: [(&str, LogSeverityLevel); 4] = [
+        ("I", LogSeverityLevel::Info),
+        ("W", LogSeverityLevel::Warning),
+        ("E", LogSeverityLevel::Error),
+        ("F", LogSeverityLevel::Critical),
+    ];
+    let (word, level) = SEVERITIES.iter().find(|(letter, _)| text.starts_with(letter))?;
+    let (at, rest) = time::of_klog(text.strip_prefix(word)?, now)?;
+    let (origin, message) = rest.split_once("] ")?;
+    let mut parsed = Parsed::new(Some(at), message);
+    parsed.severity(*level, word);
+    if let Some((process, source)) = origin.trim_start().split_once(' ') {
+        parsed.fields.insert("procId".into(), process.into());
+        parsed.fields.insert("source".into(), source.trim_start().into());
+    }
+    Some(parsed)
+}
+
+/// `192.0.2.1 - alice [01/Jan/2026:00:00:00 +0000] "GET / HTTP/1.1" 200 512`, as web servers note each request. It says
+/// nothing of how bad that is.
+fn access(text: &str) -> Option<Parsed> {
+    let near = text.get(..text.floor_char_boundary(ACCESS_WITHIN)).unwrap_or(text);
+    let start = near.find(" [")?;
+    let (at, rest) = time::of_access(text.get(start + 2..)?)?;
+    let mut parsed = Parsed::new(Some(at), text);
+    if let Some(status) = status(rest.strip_prefix("] \"")?) {
+        parsed.fields.insert("status".into(), status.into());
+    }
+    Some(parsed)
+}
+
+/// The status after the quoted request, in which a backslash stands before a quote.
+fn status(request: &str) -> Option<u16> {
+    let mut is_escaped = false;
+    let end = request.find(|next: char| {
+        let is_end = next == '"' && !is_escaped;
+        is_escaped = next == '\\' && !is_escaped;
+        is_end
+    })?;
+    request.get(end + 1..)?.split_ascii_whitespace().next()?.parse().ok()
 }
 
 /// A line that is a JSON object.
@@ -69,36 +125,6 @@ fn json(text: &str) -> Option<Parsed> {
     parsed.service = service.as_ref().and_then(Value::as_str).map(str::to_owned);
     parsed.fields = members.into_iter().collect();
     Some(parsed)
-}
-
-/// The word for a severity near the beginning of a message: one in capitals, or one in brackets. Other words that
-/// mean a severity may as well be a part of the sentence.
-pub(super) fn severity_in(message: &str) -> Option<&str> {
-    const WORDS: [&str; 16] = [
-        "TRACE", "DEBUG", "FINE", "INFO", "NOTICE", "WARN", "WARNING", "ERR", "ERROR", "SEVERE", "CRIT", "CRITICAL",
-        "FATAL", "PANIC", "ALERT", "EMERG",
-    ];
-    let near = message.get(..message.floor_char_boundary(SEVERITY_WITHIN)).unwrap_or(message);
-    let mut before = ' ';
-    let mut rest = near;
-    while let Some(start) = rest.find(|next: char| next.is_ascii_alphabetic()) {
-        before = rest.get(..start)?.chars().next_back().unwrap_or(before);
-        rest = rest.get(start..)?;
-        let end = rest.find(|next: char| !next.is_ascii_alphabetic()).unwrap_or(rest.len());
-        let (word, after) = rest.split_at(end);
-        // The word may go on beyond what was looked at.
-        let next = after.chars().next().or_else(|| message.get(near.len()..)?.chars().next()).unwrap_or(' ');
-        let alone =
-            matches!(before, ' ' | '\t' | '[' | '(' | '|') && matches!(next, ' ' | '\t' | ']' | ')' | '|' | ':' | ',');
-        let known =
-            WORDS.contains(&word) || (before == '[' && next == ']' && WORDS.contains(&&*word.to_ascii_uppercase()));
-        if alone && known {
-            return Some(word);
-        }
-        before = word.chars().next_back().unwrap_or(before);
-        rest = after;
-    }
-    None
 }
 
 impl Parsed {
@@ -234,29 +260,59 @@ mod tests {
     }
 
     #[test]
-    fn a_severity_is_found_as_a_word_near_the_beginning_and_nowhere_else() {
-        for (message, word) in [
-            ("ERROR disk full", Some("ERROR")),
-            (" - root - WARNING - disk full", Some("WARNING")),
-            ("[main] INFO com.example - started", Some("INFO")),
-            ("[error] 12#0: upstream", Some("error")),
-            ("FATAL: password", Some("FATAL")),
-            ("no error was found", None),
-            ("INFORMATION for you", None),
-            ("GET /ERROR/INFO.html", None),
-            ("level_ERROR=1", None),
-            ("XERROR ERRORX", None),
+    fn a_line_of_klog_is_understood() {
+        let entry = entry("E0221 13:00:00.123456   4711 controller.go:114] \"failed\" err=\"timeout\"");
+        assert_eq!(entry.timestamp.to_rfc3339(), "2026-02-21T13:00:00.123456+00:00");
+        assert_eq!(severity(&entry), ("error", "E"));
+        assert_eq!(entry.message, "\"failed\" err=\"timeout\"");
+        assert_eq!((&entry.fields["procId"], &entry.fields["source"]), (&json!("4711"), &json!("controller.go:114")));
+        assert_eq!(parse("Exception: E0221 13:00:00.123456", now()), None);
+    }
+
+    #[test]
+    fn an_access_log_has_a_status_and_no_severity() {
+        for (line, status) in [
+            (r#"127.0.0.1 - frank [10/Oct/2000:13:55:36 -0700] "GET /a.gif HTTP/1.0" 200 2326"#, json!(200)),
+            (r#"::1 - - [10/Oct/2000:13:55:36 -0700] "GET /\"x\" HTTP/1.1" 500 0 "http://a/" "curl/8""#, json!(500)),
+            (r#"shop.example:443 192.0.2.1 - - [10/Oct/2000:13:55:36 -0700] "-" 408 - "-" "-""#, json!(408)),
         ] {
-            assert_eq!(severity_in(message), word, "{message}");
+            let entry = entry(line);
+            assert_eq!(entry.timestamp.to_rfc3339(), "2000-10-10T20:55:36+00:00");
+            assert_eq!((entry.message.as_str(), &entry.severity), (line, &None));
+            assert_eq!(entry.fields, Fields::from([("status".into(), status)]));
         }
-        assert_eq!(severity_in(&format!("{}ERROR", " ".repeat(SEVERITY_WITHIN))), None);
-        let across = format!("{}INFORMATION", " ".repeat(SEVERITY_WITHIN - 4));
-        assert_eq!(severity_in(&across), None, "a word that goes on is another word");
+    }
+
+    #[test]
+    fn error_logs_of_web_servers_are_understood() {
+        let nginx = entry("2025/11/21 13:00:00 [error] 12#0: *1 open() failed");
+        assert_eq!((severity(&nginx), nginx.message.as_str()), (("error", "error"), "[error] 12#0: *1 open() failed"));
+        let apache = entry("[Fri Nov 21 13:00:00.902022 2025] [core:warn] [pid 35708] AH00037: denied");
+        assert_eq!(severity(&apache), ("warning", "warn"));
+        assert_eq!(apache.timestamp.to_rfc3339(), "2025-11-21T13:00:00.902022+00:00");
+    }
+
+    #[test]
+    fn a_line_of_logfmt_gives_its_parts_and_keeps_the_rest_as_fields() {
+        let line = r#"time="2025-11-21T13:00:00Z" level=error msg="disk \"a\" full\n" service=shop order.id=7 empty="#;
+        let entry = entry(line);
+        assert_eq!(entry.timestamp.to_rfc3339(), "2025-11-21T13:00:00+00:00");
+        assert_eq!((severity(&entry), entry.message.as_str()), (("error", "error"), "disk \"a\" full"));
+        assert_eq!(entry.service.as_deref(), Some("shop"));
+        assert_eq!(entry.fields, Fields::from([("order.id".into(), json!("7")), ("empty".into(), json!(""))]));
+        assert!(parse("level=info msg=started", now()).unwrap().time.is_none());
+        for other in
+            ["a=b", "level=info", "time=soon level=info", "a=1 and b=2 time=1767323045", "msg=\"open level=info"]
+        {
+            assert_eq!(parse(other, now()), None, "{other}");
+        }
+        let late = parse("level=info msg=x ts=1767323045.5", now()).unwrap();
+        assert_eq!(late.time.unwrap().to_rfc3339(), "2026-01-02T03:04:05.500+00:00");
     }
 
     proptest! {
         #[test]
-        fn any_line_is_survived(text in "\\PC*|[<{\\[]?[0-9<>{}\\[\\]\" :=TZJan.-]{0,80}") {
+        fn any_line_is_survived(text in "\\PC*|[<{\\[EI]?[0-9<>{}\\[\\]\" :=/TZJan.\\\\-]{0,80}") {
             let _ = parse(&text, now());
             let _ = plain(None, &text);
         }

@@ -74,6 +74,24 @@ impl<S: ReadAt> Records<S> {
         Self { lines, modified, now, open: VecDeque::new(), ready: VecDeque::new() }
     }
 
+    /// What the entries are read from.
+    pub(super) fn source_mut(&mut self) -> &mut S {
+        self.lines.source_mut()
+    }
+
+    /// Goes to an offset, to find the entries before it.
+    pub(super) fn go_to(&mut self, end: u64) {
+        self.lines.go_to(end);
+        self.open.clear();
+        self.ready.clear();
+    }
+
+    /// Leaves out a last line whose end is not written, and returns where the entries end then. For the beginning, before
+    /// any entry was read.
+    pub(super) fn skip_unfinished(&mut self) -> io::Result<u64> {
+        self.lines.skip_unfinished()
+    }
+
     /// The next entry towards the beginning of the file, `None` at the beginning.
     pub(super) fn next_record(&mut self) -> io::Result<Option<Record>> {
         loop {
@@ -177,8 +195,6 @@ impl Text {
 /// Makes an entry of its lines, in the order of the file, and says what is not as it stands there.
 fn record(parsed: Parsed, lines: Vec<Text>, time: Time, time_from: TimeFrom) -> Record {
     let mut entry = parsed.into_entry(time, lines.iter().skip(1).map(|line| line.text.as_str()));
-    let start = lines.first().map_or(0, |line| line.start);
-    entry.metadata.insert("offset".into(), start.into());
     for (name, is) in [("cut", lines.iter().any(|line| line.cut)), ("lossy", lines.iter().any(|line| line.lossy))] {
         if is {
             entry.metadata.insert(name.into(), true.into());
@@ -189,8 +205,9 @@ fn record(parsed: Parsed, lines: Vec<Text>, time: Time, time_from: TimeFrom) -> 
         TimeFrom::EntryAbove => entry.metadata.insert("timestampFrom".into(), "entry above".into()),
         TimeFrom::File => entry.metadata.insert("timestampFrom".into(), "file".into()),
     };
-    let text = lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n");
-    Record { start, end: lines.last().map_or(0, |line| line.end), entry, time_from, text }
+    let (start, end) = (lines.first().map_or(0, |line| line.start), lines.last().map_or(0, |line| line.end));
+    let text = lines.into_iter().map(|line| line.text).reduce(|text, line| text + "\n" + &line).unwrap_or_default();
+    Record { start, end, entry, time_from, text }
 }
 
 #[cfg(test)]

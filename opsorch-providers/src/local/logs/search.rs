@@ -1,6 +1,5 @@
 //! One search: reads all files backwards at once and takes the newest entry each time.
 
-use std::cmp::Reverse;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -8,19 +7,14 @@ use std::sync::atomic::AtomicBool;
 
 use opsorch::{LogEntry, Page, ProviderName, SourceFailure, Time};
 
-use super::backward::Backward;
-use super::cursor::{Position, Positions};
-use super::files::{LogFile, MOST_FILES, find};
+use super::cursor::Positions;
 use super::filter::Filter;
-use super::records::{Record, Records, TimeFrom};
+use super::gzip::Budget;
+use super::open::{change_of, find_again, is_change, is_in_the_making, open};
+use super::stream::Stream;
 
-/// How many bytes are read at a time.
-const BLOCK: usize = 64 << 10;
-
-/// After how many old entries in a row a file is not read on. Entries are counted, not bytes, of which one line could
-/// have as many as it takes; and only those that say their time, since one old line gives its own to all below that
-/// do not.
-const MOST_OLD: u32 = 1000;
+/// How often one file is found again that was rotated, before an entry of it is read.
+const MOST_MOVES: u32 = 5;
 
 /// Where a page ends; its cursor goes on.
 #[derive(Clone, Copy, Debug)]
@@ -31,12 +25,22 @@ pub(super) struct Limits {
     pub(super) bytes: u64,
     /// How many bytes of entries that are not wanted are passed over, but for the last one.
     pub(super) search: u64,
+    /// How many bytes of one compressed file are decompressed at most.
+    pub(super) decompressed: u64,
+    /// How many bytes are decompressed at most, of all files and each time that it has to be done.
+    pub(super) decompressing: u64,
 }
 
 impl Limits {
     /// A page of so many entries, unless they are very many.
     pub(super) fn of(entries: usize) -> Self {
-        Self { entries: entries.min(10_000), bytes: 16 << 20, search: 256 << 20 }
+        Self {
+            entries: entries.min(10_000),
+            bytes: 16 << 20,
+            search: 256 << 20,
+            decompressed: 2 << 30,
+            decompressing: 8 << 30,
+        }
     }
 }
 
@@ -55,13 +59,7 @@ pub(super) struct Search {
 impl Search {
     /// Searches. Blocks.
     pub(super) fn run(&self) -> Page<LogEntry> {
-        let mut merge = Merge {
-            search: self,
-            page: Page::new(Vec::new()),
-            notes: Vec::new(),
-            streams: Vec::new(),
-            left: self.limits,
-        };
+        let mut merge = Merge::new(self);
         merge.open();
         merge.fill();
         merge.finish()
@@ -78,51 +76,36 @@ struct Merge<'a> {
     streams: Vec<Stream>,
     /// What is left of the limits.
     left: Limits,
+    budget: Budget,
 }
 
-/// A file on its way to its beginning.
-struct Stream {
-    file: LogFile,
-    records: Records<LogFile>,
-    /// Everything from here on was seen, apart from the head.
-    seen: u64,
-    /// The newest entry that is wanted and was not taken yet.
-    head: Option<Record>,
-    /// How many old entries were read in a row. A search that goes on at a cursor counts anew, and so reads more.
-    old: u32,
-}
+impl<'a> Merge<'a> {
+    fn new(search: &'a Search) -> Self {
+        let (page, left) = (Page::new(Vec::new()), search.limits);
+        Self {
+            search,
+            page,
+            notes: Vec::new(),
+            streams: Vec::new(),
+            left,
+            budget: Budget::new(left.decompressed, left.decompressing),
+        }
+    }
 
-impl Merge<'_> {
     /// Opens the files, each where reading it goes on.
     fn open(&mut self) {
-        let found = find(&self.search.patterns, &self.search.cancelled);
-        if found.more {
-            self.notes.push(format!("there are more than {MOST_FILES} log files; only those changed last were read"));
-        }
-        for (path, error) in found.failures {
+        let opened = open(self.search, &self.budget);
+        (self.streams, self.notes) = (opened.streams, opened.notes);
+        for (path, error) in opened.failures {
             self.fail(&path, &error);
-        }
-        let Some(Positions(positions)) = &self.search.from else {
-            self.streams
-                .extend(found.files.into_iter().map(|file| Stream::new(file.clone(), file.length, self.search.now)));
-            return;
-        };
-        for position in positions {
-            let Some(file) = found.files.iter().find(|file| file.identity == position.file) else {
-                self.notes.push("a log file went away between two pages".to_owned());
-                continue;
-            };
-            match position.is_still_in(file) {
-                Ok(true) => self.streams.push(Stream::new(file.clone(), position.offset, self.search.now)),
-                Ok(false) => self.note_change(&file.path),
-                Err(error) => self.fail(&file.path, &error),
-            }
         }
     }
 
     /// Takes entries, the newest of all files each time.
     fn fill(&mut self) {
-        for stream in std::mem::take(&mut self.streams) {
+        let (begun, waiting): (Vec<_>, _) = std::mem::take(&mut self.streams).into_iter().partition(Stream::has_begun);
+        self.streams = waiting;
+        for stream in begun {
             self.advance(stream);
         }
         while self.left.entries > 0 && self.left.bytes > 0 && self.left.search > 0 {
@@ -130,8 +113,11 @@ impl Merge<'_> {
             let newest = streams.max_by(|(_, one), (_, other)| one.order().cmp(&other.order()));
             let Some((index, _)) = newest else { return };
             let mut stream = self.streams.swap_remove(index);
-            if let Some(record) = stream.head.take() {
-                stream.seen = record.start;
+            if !stream.has_begun() {
+                self.begin(stream);
+                continue;
+            }
+            if let Some(record) = stream.take() {
                 self.left.entries -= 1;
                 self.left.bytes = self.left.bytes.saturating_sub(record.end - record.start);
                 self.page.items.push(record.entry);
@@ -140,83 +126,85 @@ impl Merge<'_> {
         }
     }
 
+    /// Begins to read a compressed file.
+    fn begin(&mut self, mut stream: Stream) {
+        match stream.begin(self.search.now) {
+            Ok(end) if is_in_the_making(&mut stream, end.offset, self.search, &self.budget) => {}
+            Ok(end) => {
+                if let Some(damage) = end.damage {
+                    let message = format!("{damage}; only what is before that was read");
+                    self.fail_with(&stream.file.path, "unexpected", message);
+                }
+                self.advance(stream);
+            }
+            Err(error) if is_change(&error) => {
+                let found = self.find_again(stream);
+                self.streams.extend(found);
+            }
+            Err(error) => self.stop(stream, &error),
+        }
+    }
+
     /// Reads a file on to its next head, and keeps it unless there is nothing more in it that is wanted.
     fn advance(&mut self, mut stream: Stream) {
-        match stream.advance(&self.search.filter, &mut self.left.search) {
-            Ok(true) => self.streams.push(stream),
-            Ok(false) => {}
-            Err(error) => self.fail(&stream.file.path, &error),
+        for _ in 0..MOST_MOVES {
+            match stream.advance(&self.search.filter, &mut self.left.search) {
+                Ok(true) => return self.streams.push(stream),
+                Ok(false) => return,
+                Err(error) if is_change(&error) => match self.find_again(stream) {
+                    Some(found) => stream = found,
+                    None => return,
+                },
+                Err(error) => return self.stop(stream, &error),
+            }
+        }
+        self.notes.push(change_of(&stream.file));
+    }
+
+    /// Finds a file that was rotated while it was read, or notes that it is lost.
+    fn find_again(&mut self, mut stream: Stream) -> Option<Stream> {
+        let position = stream.last_position();
+        if let Some(source) = find_again(&position, self.search, &mut self.streams, &self.budget) {
+            return Some(stream.moved(source, self.search.now));
+        }
+        self.notes.push(change_of(&stream.file));
+        None
+    }
+
+    /// Ends the reading of a file. If only this page has spent what it may, the next one goes on with it.
+    fn stop(&mut self, stream: Stream, error: &io::Error) {
+        let is_further = !self.page.items.is_empty() || self.left.search < self.search.limits.search;
+        if error.kind() == io::ErrorKind::QuotaExceeded && is_further {
+            self.left.search = 0;
+            self.streams.push(stream);
+        } else {
+            self.fail(&stream.file.path, error);
         }
     }
 
     /// The page, which goes on where the files that are left were not read.
     fn finish(mut self) -> Page<LogEntry> {
-        let mut positions = Vec::new();
-        for stream in std::mem::take(&mut self.streams) {
-            match Position::new(&stream.file, stream.seen) {
-                Ok(position) => positions.push(position),
-                Err(error) => self.fail(&stream.file.path, &error),
-            }
-        }
+        let positions: Vec<_> = self.streams.iter_mut().filter_map(Stream::position).collect();
         let next = (!positions.is_empty()).then(|| Positions(positions).to_cursor());
         self.notes.into_iter().fold(self.page, Page::truncated).next(next)
     }
 
     fn fail(&mut self, path: &Path, error: &io::Error) {
         let code = match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof => return self.note_change(path),
             io::ErrorKind::PermissionDenied => "forbidden",
+            io::ErrorKind::QuotaExceeded => "unexpected",
             _ => "unavailable",
         };
+        let message = match error.kind() {
+            io::ErrorKind::QuotaExceeded => "decompressing it takes more than one page may spend".to_owned(),
+            kind => format!("could not read it: {kind}"),
+        };
+        self.fail_with(path, code, message);
+    }
+
+    fn fail_with(&mut self, path: &Path, code: &str, message: String) {
         let source = format!("{}: {}", self.search.provider, path.display());
-        let failure = SourceFailure::new(source, code, format!("could not read it: {}", error.kind()));
-        self.page.failures.push(failure.retryable(code == "unavailable"));
-    }
-
-    fn note_change(&mut self, path: &Path) {
-        self.notes.push(format!("{} was rotated or truncated while it was read", path.display()));
-    }
-}
-
-impl Stream {
-    fn new(file: LogFile, end: u64, now: Time) -> Self {
-        let records = Records::new(Backward::new(file.clone(), end, BLOCK), file.modified, now);
-        Self { file, records, seen: end, head: None, old: 0 }
-    }
-
-    /// Of several streams, the greatest has the newest head; of equal heads, that of the first path.
-    fn order(&self) -> (Option<Time>, Reverse<&Path>) {
-        (self.head.as_ref().map(|head| head.entry.timestamp), Reverse(&self.file.path))
-    }
-
-    /// Reads on until there is a head; `false` if there is nothing more that is wanted. Where the page has passed over
-    /// enough, it stays where it is.
-    fn advance(&mut self, filter: &Filter, to_search: &mut u64) -> io::Result<bool> {
-        while self.head.is_none() && *to_search > 0 {
-            let Some(mut record) = self.records.next_record()? else { return Ok(false) };
-            if self.ends_at(&record, filter) {
-                return Ok(false);
-            }
-            record.entry.labels.insert("file".into(), self.file.path.to_string_lossy().into_owned());
-            if filter.matches(&record) {
-                self.head = Some(record);
-            } else {
-                // Only what will not be read again is counted: otherwise a page could end where it began.
-                self.seen = record.start;
-                *to_search = to_search.saturating_sub(record.end - record.start);
-            }
-        }
-        Ok(true)
-    }
-
-    /// Counts the old entries up to this one; whether they are so many that everything above is taken for old.
-    fn ends_at(&mut self, record: &Record, filter: &Filter) -> bool {
-        if !filter.is_old(record.entry.timestamp) {
-            self.old = 0;
-        } else if record.time_from != TimeFrom::EntryAbove {
-            self.old += 1;
-        }
-        self.old >= MOST_OLD
+        self.page.failures.push(SourceFailure::new(source, code, message).retryable(code == "unavailable"));
     }
 }
 
@@ -265,7 +253,7 @@ mod tests {
         let all = search(folder.path(), Limits::of(1000)).run();
         assert!(all.is_complete() && all.items.len() == 20);
         for (bytes, searched) in [(1, 1 << 20), (100, 1 << 20), (1 << 20, 1), (1 << 20, 200), (1, 1)] {
-            let mut search = search(folder.path(), Limits { entries: 1000, bytes, search: searched });
+            let mut search = search(folder.path(), Limits { bytes, search: searched, ..Limits::of(1000) });
             let mut found = Vec::new();
             loop {
                 let page = search.run();
@@ -279,17 +267,69 @@ mod tests {
         }
     }
 
+    /// All pages of a search for everything, from beginning to end, and their failures.
+    fn pages(mut search: Search) -> (Vec<String>, Vec<String>) {
+        let (mut found, mut failures) = (Vec::new(), Vec::new());
+        loop {
+            let page = search.run();
+            found.extend(page.items.into_iter().map(|entry| entry.message));
+            failures.extend(page.failures.into_iter().map(|failure| failure.message));
+            let Some(next) = page.next else { return (found, failures) };
+            let next = Positions::parse(&next).unwrap();
+            assert_ne!(search.from.replace(next.clone()), Some(next), "every page comes further");
+        }
+    }
+
+    /// Compressed files of so many entries, which take nearly 8 KiB each.
+    fn compressed(files: u32, entries: u32) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for file in 0..files {
+            let line =
+                |second| format!("2025-12-01 00:{file:02}:{second:02} wanted {file} {second} {}\n", "x".repeat(8150));
+            let text = (0..entries).map(line).collect::<String>();
+            let to = fs::File::create(folder.path().join(format!("{file}.log.gz"))).unwrap();
+            let mut encoder = flate2::write::GzEncoder::new(to, flate2::Compression::fast());
+            io::Write::write_all(&mut encoder, text.as_bytes()).unwrap();
+            encoder.finish().unwrap();
+        }
+        folder
+    }
+
+    fn of_compressed(folder: &Path, limits: Limits) -> Search {
+        Search { patterns: Arc::new([folder.join("*.gz").to_string_lossy().into_owned()]), ..search(folder, limits) }
+    }
+
+    #[test]
+    fn a_compressed_file_is_read_up_to_its_limit_and_named() {
+        let folder = compressed(1, 50);
+        let limits = Limits { decompressed: 128 << 10, ..Limits::of(5) };
+        let (found, failures) = pages(of_compressed(folder.path(), limits));
+        assert_eq!(found.len(), 16, "as many as are whole in 128 KiB");
+        assert_eq!(failures.len(), 1, "{failures:?}");
+        assert!(failures[0].contains("when decompressed"));
+    }
+
+    #[test]
+    fn a_page_that_has_decompressed_enough_ends_and_the_next_goes_on() {
+        let folder = compressed(3, 50);
+        let whole = pages(of_compressed(folder.path(), Limits::of(1000)));
+        assert_eq!((whole.0.len(), whole.1.len()), (150, 0));
+        // Each file has 400 KiB, and each page verifies and reads all three, as long as they are not read to the end.
+        for decompressing in [3 << 20, 4 << 20] {
+            let limits = Limits { decompressing, ..Limits::of(20) };
+            assert_eq!(pages(of_compressed(folder.path(), limits)), whole);
+        }
+        let (found, failures) =
+            pages(of_compressed(folder.path(), Limits { decompressing: 1 << 20, ..Limits::of(1000) }));
+        assert!(found.len() < 150 && failures.iter().all(|failure| failure.contains("one page")), "{failures:?}");
+        assert!(!failures.is_empty());
+    }
+
     #[test]
     fn a_file_that_cannot_be_read_is_listed() {
         let folder = files();
         let search = search(folder.path(), Limits::of(10));
-        let mut merge = Merge {
-            search: &search,
-            page: Page::new(Vec::new()),
-            notes: Vec::new(),
-            streams: Vec::new(),
-            left: search.limits,
-        };
+        let mut merge = Merge::new(&search);
         merge.fail(Path::new("/logs/a.log"), &io::ErrorKind::PermissionDenied.into());
         let page = merge.finish();
         assert_eq!((page.failures[0].code.as_str(), page.failures[0].retryable), ("forbidden", false));

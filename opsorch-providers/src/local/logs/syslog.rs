@@ -3,7 +3,8 @@
 use opsorch::{Fields, LogSeverity, LogSeverityLevel, Time};
 use serde_json::{Map, Value};
 
-use super::line::{Parsed, severity_in};
+use super::line::Parsed;
+use super::severity::severity_in;
 use super::time;
 
 /// Reads a line of RFC 5424: `<165>1 2026-01-01T00:00:00Z host app 42 ID47 [id name="value"] message`.

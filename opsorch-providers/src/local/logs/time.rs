@@ -4,41 +4,67 @@ use std::ops::Range;
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeDelta};
 use opsorch::Time;
-use serde_json::{Number, Value};
+use serde_json::Value;
 
-/// Reads RFC 3339 or `YYYY-MM-DD HH:MM:SS[.fff]` at the beginning of a text, and returns what follows. Without an
-/// offset it is UTC.
+/// RFC 3339, also with a blank instead of the `T` and without an offset, which then is that of UTC.
+const ISO: &str = "Y-m-dTH:M:Sfz";
+
+/// RFC 3164, which has no year.
+const SYSLOG: &str = "b e H:M:S";
+
+/// What stands in the brackets of the access log of Apache and nginx.
+const ACCESS: &str = "d/b/Y:H:M:Sz";
+
+/// How lines begin that have no other form: with RFC 3339, as of Go's `log` and nginx' error log, of Tomcat, and of
+/// Apache's error log.
+const PLAIN: [&str; 4] = [ISO, "Y/m/d H:M:Sfz", "d-b-Y H:M:Sfz", "a b e H:M:Sf Y"];
+
+/// What follows the letter in lines of klog and glog, old and new.
+const KLOG: [&str; 2] = ["md H:M:Sf", "Ymd H:M:Sf"];
+
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+
+/// Reads [`ISO`] at the beginning of a text, and returns what follows.
 pub(super) fn leading(text: &str) -> Option<(Time, &str)> {
-    let (date, rest) = text.split_at_checked(10)?;
-    let date = spelled(date, "0000-00-00").then(|| NaiveDate::parse_from_str(date, "%Y-%m-%d").ok())??;
-    let rest = rest.strip_prefix(['T', 't', ' '])?;
-    let (clock, rest) = rest.split_at_checked(8)?;
-    let (clock, leap) = clock_time(clock)?;
-    let (nanoseconds, rest) = fraction(rest);
-    let (offset, rest) = offset(rest)?;
-    if rest.starts_with(|next: char| next.is_ascii_alphanumeric()) {
-        return None;
-    }
-    let time = date.and_time(clock).and_utc();
-    Some((time.checked_add_signed(leap + TimeDelta::nanoseconds(nanoseconds) - offset)?, rest))
+    // It has a year.
+    spelled(text, ISO, Time::UNIX_EPOCH)
 }
 
-/// Reads `Mmm dd HH:MM:SS`, as RFC 3164 has it, at the beginning of a text, and returns what follows. The year is the
-/// last one in which this is not in the future.
+/// Reads [`SYSLOG`] at the beginning of a text, and returns what follows. The year is the last one in which this is not in
+/// the future.
 pub(super) fn leading_without_year(text: &str, now: Time) -> Option<(Time, &str)> {
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let (month, rest) = text.split_at_checked(3)?;
-    let month = u32::try_from(MONTHS.iter().position(|name| *name == month)? + 1).ok()?;
-    let (day, rest) = rest.strip_prefix(' ')?.split_at_checked(2)?;
-    let day = day.trim_start().parse().ok()?;
-    let (clock, rest) = rest.strip_prefix(' ')?.split_at_checked(8)?;
-    let (clock, leap) = clock_time(clock)?;
-    // 29 February comes back after eight years at the latest.
-    let time = (0..=8).find_map(|back| {
-        let date = NaiveDate::from_ymd_opt(now.year() - back, month, day)?;
-        date.and_time(clock).and_utc().checked_add_signed(leap).filter(|time| *time <= now)
-    });
-    Some((time?, rest))
+    spelled(text, SYSLOG, now)
+}
+
+/// Reads the time at the beginning of a plain line, and returns what follows.
+pub(super) fn of_plain(text: &str, now: Time) -> Option<(Time, &str)> {
+    PLAIN.iter().find_map(|spelling| spelled(text, spelling, now)).or_else(|| leading_number(text, now))
+}
+
+/// Reads the time after the letter of klog.
+pub(super) fn of_klog(text: &str, now: Time) -> Option<(Time, &str)> {
+    KLOG.iter().find_map(|spelling| spelled(text, spelling, now))
+}
+
+/// Reads the time of an access log.
+pub(super) fn of_access(text: &str) -> Option<(Time, &str)> {
+    spelled(text, ACCESS, Time::UNIX_EPOCH)
+}
+
+/// Seconds since 1970, with ten digits and perhaps a fraction, or milliseconds, with thirteen. Another number can look
+/// the same, but is likely to be in the future then.
+fn leading_number(text: &str, now: Time) -> Option<(Time, &str)> {
+    let end = text.find([' ', '\t', ']'])?;
+    let (number, rest) = text.split_at_checked(end)?;
+    let digits = number.bytes().take_while(u8::is_ascii_digit).count();
+    let can_be = match digits {
+        10 => number.len() == digits || number.as_bytes().get(digits) == Some(&b'.'),
+        13 => number.len() == digits,
+        _ => false,
+    };
+    let time = can_be.then(|| of_number(number))??;
+    (time.signed_duration_since(now) <= TimeDelta::days(1) && !number.starts_with('0')).then_some((time, rest))
 }
 
 /// Reads the time in a JSON value: a text as above, or the seconds, milliseconds, microseconds or nanoseconds since
@@ -46,15 +72,15 @@ pub(super) fn leading_without_year(text: &str, now: Time) -> Option<(Time, &str)
 pub(super) fn of_value(value: &Value) -> Option<Time> {
     match value {
         Value::String(text) => leading(text).filter(|(_, rest)| rest.is_empty()).map(|(time, _)| time),
-        Value::Number(number) => since_1970(number),
+        // The decimal text is exact where the binary fraction is not.
+        Value::Number(number) => of_number(&number.to_string()),
         _ => None,
     }
 }
 
-fn since_1970(number: &Number) -> Option<Time> {
-    // The decimal text is exact where the binary fraction is not.
-    let text = number.to_string();
-    let (whole, rest) = text.find('.').map_or((text.as_str(), ""), |point| text.split_at(point));
+/// Reads seconds and so on since 1970.
+pub(super) fn of_number(text: &str) -> Option<Time> {
+    let (whole, rest) = text.find('.').map_or((text, ""), |point| text.split_at(point));
     let (nanoseconds, rest) = fraction(rest);
     let whole: i64 = rest.is_empty().then(|| whole.parse().ok())??;
     match whole.unsigned_abs() {
@@ -68,15 +94,86 @@ fn since_1970(number: &Number) -> Option<Time> {
     }
 }
 
-/// `HH:MM:SS`; a leap second is the second 59 and one more.
-fn clock_time(text: &str) -> Option<(NaiveTime, TimeDelta)> {
-    if !spelled(text, "00:00:00") {
-        return None;
+/// What a spelling has read.
+#[derive(Default)]
+struct Parts {
+    year: Option<i32>,
+    month: u32,
+    day: u32,
+    hour: u32,
+    minute: u32,
+    second: u32,
+    nanoseconds: i64,
+    offset: TimeDelta,
+}
+
+/// Reads a time at the beginning of a text, and returns what follows. In a spelling stand `Y`, `m`, `d`, `H`, `M` and `S`
+/// for digits, `e` for a day that has a blank instead of a zero, `b` and `a` for the names of month and weekday, `T` for
+/// itself or a blank, `f` for a fraction and `z` for an offset, which both may be missing; all else for itself.
+fn spelled<'a>(text: &'a str, spelling: &str, now: Time) -> Option<(Time, &'a str)> {
+    let mut parts = Parts::default();
+    let mut rest = text;
+    for part in spelling.bytes() {
+        rest = match part {
+            b'Y' => digits(rest, 4).map(|(year, rest)| keep(&mut parts.year, i32::try_from(year).ok(), rest)),
+            b'm' => digits(rest, 2).map(|(month, rest)| keep(&mut parts.month, month, rest)),
+            b'b' => name(rest, &MONTHS).map(|(month, rest)| keep(&mut parts.month, month, rest)),
+            b'd' => digits(rest, 2).map(|(day, rest)| keep(&mut parts.day, day, rest)),
+            b'e' => day(rest).map(|(day, rest)| keep(&mut parts.day, day, rest)),
+            b'a' => name(rest, &WEEKDAYS).map(|(_, rest)| rest),
+            b'T' => rest.strip_prefix(['T', 't', ' ']),
+            b'H' => digits(rest, 2).map(|(hour, rest)| keep(&mut parts.hour, hour, rest)),
+            b'M' => digits(rest, 2).map(|(minute, rest)| keep(&mut parts.minute, minute, rest)),
+            b'S' => digits(rest, 2).map(|(second, rest)| keep(&mut parts.second, second, rest)),
+            b'f' => Some(fraction(rest)).map(|(nanoseconds, rest)| keep(&mut parts.nanoseconds, nanoseconds, rest)),
+            b'z' => offset(rest).map(|(offset, rest)| keep(&mut parts.offset, offset, rest)),
+            other => rest.strip_prefix(char::from(other)),
+        }?;
     }
-    let part = |range: Range<usize>| text.get(range)?.parse::<u32>().ok();
-    let (hour, minute, second) = (part(0..2)?, part(3..5)?, part(6..8)?);
-    let leap = u32::from(second == 60);
-    Some((NaiveTime::from_hms_opt(hour, minute, second - leap)?, TimeDelta::seconds(leap.into())))
+    let is_whole = !rest.starts_with(|next: char| next.is_ascii_alphanumeric());
+    Some((is_whole.then(|| parts.time(now))??, rest))
+}
+
+/// Keeps what was read, and returns what follows.
+fn keep<'a, T>(part: &mut T, value: T, rest: &'a str) -> &'a str {
+    *part = value;
+    rest
+}
+
+impl Parts {
+    /// The time. A leap second is the second 59 and one more. Without a year it is the last that is not in the future.
+    fn time(&self, now: Time) -> Option<Time> {
+        let leap = u32::from(self.second == 60);
+        let clock = NaiveTime::from_hms_opt(self.hour, self.minute, self.second - leap)?;
+        let more = TimeDelta::seconds(leap.into()) + TimeDelta::nanoseconds(self.nanoseconds) - self.offset;
+        let at = |year| {
+            NaiveDate::from_ymd_opt(year, self.month, self.day)?.and_time(clock).and_utc().checked_add_signed(more)
+        };
+        match self.year {
+            Some(year) => at(year),
+            // 29 February comes back after eight years at the latest.
+            None => (0..=8).find_map(|back| at(now.year() - back).filter(|time| *time <= now)),
+        }
+    }
+}
+
+fn digits(text: &str, count: usize) -> Option<(u32, &str)> {
+    let (digits, rest) = text.split_at_checked(count)?;
+    let is_number = digits.bytes().all(|digit| digit.is_ascii_digit());
+    is_number
+        .then(|| digits.bytes().fold(0, |value, digit| value * 10 + u32::from(digit - b'0')))
+        .map(|value| (value, rest))
+}
+
+/// A day with a blank instead of a zero.
+fn day(text: &str) -> Option<(u32, &str)> {
+    text.strip_prefix(' ').map_or_else(|| digits(text, 2), |text| digits(text, 1))
+}
+
+/// The number of a name among these, from 1.
+fn name<'a>(text: &'a str, names: &[&str]) -> Option<(u32, &'a str)> {
+    let (name, rest) = text.split_at_checked(3)?;
+    Some((u32::try_from(names.iter().position(|known| *known == name)? + 1).ok()?, rest))
 }
 
 /// `.123` or `,123` as nanoseconds; what is finer is left out. Nothing is 0.
@@ -91,16 +188,18 @@ fn fraction(text: &str) -> (i64, &str) {
     (digits.fold(0, |value, digit| value * 10 + i64::from(digit - b'0')), rest)
 }
 
-/// `Z`, `+02:00`, `+0200`, either after a blank, or nothing.
+/// `Z`, ` UTC`, `+02:00`, `+0200`, either after a blank, or nothing.
 fn offset(text: &str) -> Option<(TimeDelta, &str)> {
-    if let Some(rest) = text.strip_prefix(['Z', 'z']) {
-        return Some((TimeDelta::zero(), rest));
+    for utc in ["Z", "z", " UTC", " GMT"] {
+        if let Some(rest) = text.strip_prefix(utc) {
+            return Some((TimeDelta::zero(), rest));
+        }
     }
     let signed = text.strip_prefix(' ').unwrap_or(text);
     let sign = if signed.starts_with('+') { 1 } else { -1 };
     for (shape, minutes) in [("+00:00", 4..6), ("+0000", 3..5)] {
         if let Some((zone, rest)) = signed.split_at_checked(shape.len())
-            && spelled(zone, shape)
+            && has_shape(zone, shape)
         {
             let part = |range: Range<usize>| zone.get(range)?.parse::<i64>().ok();
             let (hours, minutes) = (part(1..3)?, part(minutes)?);
@@ -112,7 +211,7 @@ fn offset(text: &str) -> Option<(TimeDelta, &str)> {
 }
 
 /// Whether a text has a shape: a digit for each `0`, a sign for `+`, and everything else as it is.
-fn spelled(text: &str, shape: &str) -> bool {
+fn has_shape(text: &str, shape: &str) -> bool {
     text.len() == shape.len()
         && text.bytes().zip(shape.bytes()).all(|(byte, shape)| match shape {
             b'0' => byte.is_ascii_digit(),
@@ -167,6 +266,47 @@ mod tests {
     }
 
     #[test]
+    fn plain_lines_begin_with_many_spellings() {
+        let now = time("2026-11-21T14:00:00Z");
+        for (text, expected) in [
+            ("2026/11/21 13:00:00 x", "2026-11-21T13:00:00Z"),
+            ("2026/11/21 13:00:00.123456 x", "2026-11-21T13:00:00.123456Z"),
+            ("2026-11-21 13:00:00.250 UTC x", "2026-11-21T13:00:00.25Z"),
+            ("21-Nov-2026 13:00:00.500 x", "2026-11-21T13:00:00.5Z"),
+            ("Sat Nov 21 13:00:00.902022 2026 x", "2026-11-21T13:00:00.902022Z"),
+            ("Tue Nov  3 13:00:00 2026 x", "2026-11-03T13:00:00Z"),
+            ("1795266000 x", "2026-11-21T13:00:00Z"),
+            ("1795266000.25 x", "2026-11-21T13:00:00.25Z"),
+            ("1795266000250\tx", "2026-11-21T13:00:00.25Z"),
+        ] {
+            let (at, rest) = of_plain(text, now).unwrap_or_else(|| panic!("{text}"));
+            assert_eq!((at, rest.trim_start()), (time(expected), "x"), "{text}");
+        }
+        for (text, expected) in [("1121 13:00:00.5", 2026), ("1121 14:00:00.5", 2025), ("20241121 13:00:00.5", 2024)] {
+            assert_eq!(of_klog(text, now).unwrap().0.year(), expected, "{text}");
+        }
+        let (at, rest) = of_access("10/Oct/2000:13:55:36 -0700] x").unwrap();
+        assert_eq!((at, rest), (time("2000-10-10T20:55:36Z"), "] x"));
+    }
+
+    #[test]
+    fn other_numbers_are_no_times() {
+        let now = time("2026-11-21T14:00:00Z");
+        for text in [
+            "1895266000 in the future",
+            "0123456789 x",
+            "179526600 x",
+            "17952660000 x",
+            "1795266000x",
+            "1795266000",
+            "1795266000.x x",
+            "1795266000:1 x",
+        ] {
+            assert_eq!(of_plain(text, now), None, "{text}");
+        }
+    }
+
+    #[test]
     fn a_leap_second_is_the_next_second() {
         assert_eq!(leading("2016-12-31T23:59:60Z").unwrap().0, time("2017-01-01T00:00:00Z"));
     }
@@ -198,10 +338,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_survived(text in "\\PC*|[0-9TZ:., +-]{0,40}", number in any::<f64>()) {
+        fn any_text_is_survived(text in "\\PC*|[0-9TZ:., +-]{0,40}|[0-9 :/-]{0,12}(Nov)?[0-9 :/]{0,20}", number in any::<f64>()) {
             let now = time("2026-03-04T05:06:07Z");
             let _ = leading(&text);
             let _ = leading_without_year(&text, now);
+            let _ = (of_plain(&text, now), of_klog(&text, now), of_access(&text));
             let _ = of_value(&json!(number));
         }
 

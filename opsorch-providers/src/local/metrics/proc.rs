@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use opsorch::{Error, ErrorKind, Result};
 
+use super::mounts::Mount;
+
 /// Where the kernel shows its numbers.
 #[derive(Clone, Debug)]
 pub(super) struct Proc {
@@ -16,6 +18,14 @@ pub(super) struct Proc {
 pub(super) struct CpuTime {
     idle: u64,
     total: u64,
+}
+
+/// What a disk did since the host started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct DiskUse {
+    pub(super) read: u64,
+    pub(super) written: u64,
+    pub(super) busy_ms: u64,
 }
 
 impl CpuTime {
@@ -33,16 +43,12 @@ impl Proc {
         Self { folder }
     }
 
-    /// The time of all processors, from the first line of `stat`.
-    pub(super) fn cpu_time(&self) -> Result<CpuTime> {
+    /// The time of all processors together, and of each by its number, from `stat`.
+    pub(super) fn cpu_times(&self) -> Result<Vec<(Option<String>, CpuTime)>> {
         self.read("stat", |text| {
-            let line = text.lines().find_map(|line| line.strip_prefix("cpu "))?;
-            // user nice system idle iowait irq softirq steal; the guests after them are part of user and nice.
-            let times = line.split_ascii_whitespace().take(8).map(|time| time.parse().ok());
-            let times: Vec<u64> = times.collect::<Option<_>>()?;
-            let idle = times.get(3)?.checked_add(times.get(4).copied().unwrap_or_default())?;
-            let total = times.iter().try_fold(0_u64, |sum, time| sum.checked_add(*time))?;
-            Some(CpuTime { idle, total })
+            let lines = text.lines().filter_map(|line| line.strip_prefix("cpu"));
+            let times: Vec<_> = lines.map(cpu_time).collect::<Option<_>>()?;
+            times.first().is_some_and(|(number, _)| number.is_none()).then_some(times)
         })
     }
 
@@ -76,6 +82,27 @@ impl Proc {
         })
     }
 
+    /// What each disk read and wrote, by name, from `diskstats`. The sizes in it are in sectors of 512 bytes,
+    /// whatever the disk has.
+    pub(super) fn disks(&self) -> Result<Vec<(String, DiskUse)>> {
+        self.read("diskstats", |text| {
+            let disk = |line: &str| {
+                let mut fields = line.split_ascii_whitespace().skip(2);
+                let name = fields.next()?.to_owned();
+                let counts: Vec<u64> = fields.take(10).map(|count| count.parse().ok()).collect::<Option<_>>()?;
+                let [_, _, read, _, _, _, written, _, _, busy] = counts.try_into().ok()?;
+                let bytes = |sectors: u64| sectors.checked_mul(512);
+                Some((name, DiskUse { read: bytes(read)?, written: bytes(written)?, busy_ms: busy }))
+            };
+            text.lines().map(disk).collect()
+        })
+    }
+
+    /// The mounts, from `self/mountinfo`.
+    pub(super) fn mounts(&self) -> Result<Vec<Mount>> {
+        self.read("self/mountinfo", |text| text.lines().map(Mount::parse).collect())
+    }
+
     /// The seconds since the host started, from `uptime`.
     pub(super) fn uptime(&self) -> Result<f64> {
         self.read("uptime", |text| text.split_ascii_whitespace().next()?.parse().ok())
@@ -83,14 +110,26 @@ impl Proc {
 
     fn read<T>(&self, name: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T> {
         let path = self.folder.join(name);
-        let text = fs::read_to_string(&path).map_err(|error| {
+        // Names of mounts and interfaces are bytes.
+        let bytes = fs::read(&path).map_err(|error| {
             let message = format!("could not read it: {}", error.kind());
             Error::new(ErrorKind::Unavailable, message).with_context("file", path.display()).with_source(error)
         })?;
-        parse(&text).ok_or_else(|| {
+        parse(&String::from_utf8_lossy(&bytes)).ok_or_else(|| {
             Error::unexpected("the file is not as proc(5) describes it").with_context("file", path.display())
         })
     }
+}
+
+/// What follows `cpu` in a line of `stat`.
+fn cpu_time(line: &str) -> Option<(Option<String>, CpuTime)> {
+    let (number, times) = line.split_once(' ')?;
+    // user nice system idle iowait irq softirq steal; the guests after them are part of user and nice.
+    let times = times.split_ascii_whitespace().take(8).map(|time| time.parse().ok());
+    let times: Vec<u64> = times.collect::<Option<_>>()?;
+    let idle = times.get(3)?.checked_add(times.get(4).copied().unwrap_or_default())?;
+    let total = times.iter().try_fold(0_u64, |sum, time| sum.checked_add(*time))?;
+    Some((Some(number.to_owned()).filter(|number| !number.is_empty()), CpuTime { idle, total }))
 }
 
 #[cfg(test)]
@@ -108,8 +147,17 @@ mod tests {
 
     #[test]
     fn the_time_of_the_processors_leaves_out_what_is_counted_twice() {
-        let (_folder, proc) = proc("stat", "cpu  100 10 50 800 40 0 0 0 90 9\ncpu0 1 2 3 4\n");
-        assert_eq!(proc.cpu_time().unwrap(), CpuTime { idle: 840, total: 1000 });
+        let (_folder, proc) = proc("stat", "cpu  100 10 50 800 40 0 0 0 90 9\ncpu7 1 2 3 4\nintr 5\n");
+        let all = (None, CpuTime { idle: 840, total: 1000 });
+        let one = (Some("7".to_owned()), CpuTime { idle: 4, total: 10 });
+        assert_eq!(proc.cpu_times().unwrap(), vec![all, one]);
+    }
+
+    #[test]
+    fn disks_count_in_sectors_of_512_bytes() {
+        let (_folder, proc) = proc("diskstats", " 254 0 vda 5 1 8 70 6 2 16 80 0 90 150 1 2 3 4 5 6\n");
+        let used = DiskUse { read: 4096, written: 8192, busy_ms: 90 };
+        assert_eq!(proc.disks().unwrap(), vec![("vda".to_owned(), used)]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use opsorch::{BuildEnv, Capability, ManualClock, ProviderConfig};
-use opsorch_providers::local::{KIND, LocalConfig};
+use opsorch_providers::local::{GitTags, KIND, LocalConfig};
 use serde_json::json;
 
 use super::{assert_invalid, build, folder};
@@ -16,7 +16,8 @@ async fn it_offers_what_the_configuration_names() {
         let operations = build(config, &ManualClock::default()).await.unwrap().operations();
         operations.iter().map(|operation| operation.capability()).collect::<BTreeSet<_>>()
     };
-    assert_eq!(offers(config.clone()).await, BTreeSet::from([Capability::Incident, Capability::Ticket]));
+    use Capability::{Alert, Deployment, Incident, Messaging, Ticket};
+    assert_eq!(offers(config.clone()).await, BTreeSet::from([Incident, Alert, Ticket, Messaging, Deployment]));
     assert!(offers(config.clone().log("/var/log/*.log")).await.contains(&Capability::Log));
     if cfg!(target_os = "linux") {
         assert!(offers(config.metrics(true)).await.contains(&Capability::Metric));
@@ -28,13 +29,28 @@ async fn what_cannot_be_meant_is_refused_with_its_place() {
     let folder = folder();
     let config = LocalConfig::new(folder.path());
     assert_invalid(build(LocalConfig::new(""), &ManualClock::default()).await, "path");
+    let api = |environment: &str| GitTags::new("/srv/api", "api", environment);
+    for (config, field) in [
+        (config.clone().channel("#ops").channel(" "), "channels[1]"),
+        (config.clone().outbox(""), "outbox"),
+        (config.clone().git(GitTags::new("", "api", "production")), "git[0].path"),
+        (config.clone().git(api("test")).git(api("a:b")), "git[1].environment"),
+        (config.clone().git(GitTags::new("/srv/api", " ", "test")), "git[0].service"),
+        (config.clone().git(api("test").tags("")), "git[0].tags"),
+        (config.clone().git(api("test").tags("--exec=rm")), "git[0].tags"),
+        (config.clone().git(api("test")).git(api("test").tags("v*")), "git[1]"),
+        ((0..33).fold(config.clone(), |config, index| config.git(api(&format!("{index}")))), "git"),
+    ] {
+        assert_invalid(build(config, &ManualClock::default()).await, field);
+    }
     let twice = config.log("/var/log/*.log").log("/var/[");
     assert_invalid(build(twice, &ManualClock::default()).await, "logs[1]");
 }
 
 #[test]
 fn a_configuration_reads_as_it_was_written_and_refuses_what_it_does_not_know() {
-    let config = LocalConfig::new("data").log("/var/log/*.log").metrics(false);
+    let config = LocalConfig::new("data").log("/var/log/*.log").metrics(false).channel("#ops").outbox("messages.jsonl");
+    let config = config.git(GitTags::new("/srv/api", "api", "production").tags("v*"));
     let text = serde_json::to_value(&config).unwrap();
     assert_eq!(serde_json::from_value::<LocalConfig>(text).unwrap(), config);
     let misspelled = json!({ "path": "data", "log": [] });

@@ -1,16 +1,19 @@
-//! What is on the disk: it outlasts the process, is shared with nobody, and is never overwritten when it is not
-//! understood.
+//! What is on the disk: it outlasts the process, is shared by several, and is never overwritten when it is not ours.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
+use std::time::Duration;
 
 use opsorch::{
-    CommentTicket, CreateIncident, CreateTicket, ErrorKind, ManualClock, Submission, TicketQuery, TimelineAppend,
-    UpdateIncident, UpdateTicket,
+    Action, CommentTicket, CreateIncident, CreateTicket, ErrorKind, ManualClock, Message, RaiseAlert, RecordDeployment,
+    ResolveAlert, Response, Result, SilenceAlert, Submission, TicketQuery, TimelineAppend, UpdateIncident,
+    UpdateMessage, UpdateTicket,
 };
 use opsorch_providers::local::LocalConfig;
+use rusqlite::Connection;
 
-use super::{Desk, build, done, folder};
+use super::{Desk, build, done, folder, time};
 
 #[tokio::test]
 async fn everything_is_there_after_opening_again_and_numbers_go_on() {
@@ -58,82 +61,140 @@ async fn writers_in_parallel_lose_nothing() {
     assert_eq!(tickets.iter().map(|ticket| &ticket.id).collect::<BTreeSet<_>>().len(), 64);
 }
 
-#[tokio::test]
-async fn a_folder_belongs_to_one_provider() {
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn several_providers_share_a_folder() {
+    let folder = folder();
+    let (one, other) = tokio::join!(Desk::open(folder.path()), Desk::open(folder.path()));
+    let write = async |desk: &Desk| {
+        for _ in 0..8 {
+            done(desk.ops.tickets(&desk.cx).create(CreateTicket::new("x")).await.unwrap());
+        }
+    };
+    tokio::join!(write(&one), write(&other));
+    for desk in [&one, &other] {
+        let tickets = desk.ops.tickets(&desk.cx).query(TicketQuery::new()).await.unwrap().items;
+        assert_eq!(tickets.iter().map(|ticket| &ticket.id).collect::<BTreeSet<_>>().len(), 16);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readers_do_not_wait_for_a_writer() {
     let folder = folder();
     let desk = Desk::open(folder.path()).await;
-    let config = LocalConfig::new(folder.path());
-    let error = build(config.clone(), &ManualClock::default()).await.unwrap_err();
-    assert_eq!(*error.kind(), ErrorKind::Conflict);
-    assert!(error.to_string().contains("local.lock"), "{error}");
-    drop(desk);
-    build(config, &ManualClock::default()).await.unwrap();
+    done(desk.ops.tickets(&desk.cx).create(CreateTicket::new("one")).await.unwrap());
+    let other = connect(folder.path());
+    other.execute_batch("BEGIN IMMEDIATE; UPDATE records SET body = 'half of a change'").unwrap();
+    assert_eq!(desk.ops.tickets(&desk.cx).get("TCK-1").await.unwrap().title, "one");
+    other.execute_batch("ROLLBACK").unwrap();
 }
 
 #[tokio::test]
-async fn a_file_that_is_not_understood_is_refused_named_and_kept() {
-    let empty = r#"{"version":1,"incidents":{"last":0,"records":{}},"tickets":{"last":0,"records":{}},"changes":[]}"#;
-    let ticket = r#"{"1":{"ticket":{"id":"TCK-1","title":"x","status":"todo","createdAt":"2026-01-01T00:00:00Z"},"comments":[]}}"#;
-    let with = |last: u64, records: &str| {
-        let tickets = format!(r#""tickets":{{"last":{last},"records":{records}}}"#);
-        empty.replace(r#""tickets":{"last":0,"records":{}}"#, &tickets)
-    };
-    let open = |text: String| async move {
+async fn a_file_that_is_not_ours_is_refused_named_and_kept() {
+    let open = |content: Vec<u8>| async move {
         let folder = folder();
-        let file = folder.path().join("local.json");
-        fs::write(&file, &text).unwrap();
-        let opened = build(LocalConfig::new(folder.path()), &ManualClock::default()).await;
-        assert_eq!(fs::read_to_string(&file).unwrap(), text, "the file is as it was");
-        opened.map(drop)
+        let file = folder.path().join("local.db");
+        fs::write(&file, &content).unwrap();
+        let opened = build(LocalConfig::new(folder.path()), &ManualClock::default()).await.map(drop);
+        assert!(fs::read(&file).unwrap() == content || opened.is_ok(), "the file is as it was");
+        opened
     };
-    open(empty.to_owned()).await.unwrap();
-    open(with(1, ticket)).await.unwrap();
-    for (text, reason) in [
-        (String::new(), "damaged"),
-        ("{".to_owned(), "damaged"),
-        ("[]".to_owned(), "damaged"),
-        (empty[..empty.len() - 2].to_owned(), "damaged"),
-        (empty.replace("version\":1", "version\":2"), "version 2"),
-        (empty.replace("\"changes\"", "\"changed\""), "damaged"),
-        (with(0, ticket), "ticket of number 1"),
-        (with(2, &ticket.replace("{\"1\"", "{\"2\"")), "ticket of number 2"),
-        (with(1, &ticket.replace(r#","createdAt":"2026-01-01T00:00:00Z""#, "")), "ticket of number 1"),
+    let made_by = |sql: &str| {
+        let folder = folder();
+        Connection::open(folder.path().join("any")).unwrap().execute_batch(sql).unwrap();
+        fs::read(folder.path().join("any")).unwrap()
+    };
+    open(Vec::new()).await.unwrap();
+    let path = ErrorKind::Invalid { field: "path".into() };
+    for (content, kind, reason) in [
+        (b"half of a change, and no database at all".repeat(100), path.clone(), "no SQLite database"),
+        (made_by("CREATE TABLE songs (name)"), path.clone(), "another application's"),
+        (made_by("PRAGMA application_id = 7"), path, "another application's"),
+        (made_by("PRAGMA application_id = 0x4F70734C; PRAGMA user_version = 2"), ErrorKind::Unsupported, "version 2"),
     ] {
-        let error = open(text.clone()).await.unwrap_err();
-        assert_eq!(*error.kind(), ErrorKind::Unexpected, "{text}");
-        assert!(error.to_string().contains("local.json") && error.to_string().contains(reason), "{error}");
+        let error = open(content).await.unwrap_err();
+        assert_eq!(*error.kind(), kind, "{error}");
+        assert!(error.to_string().contains("local.db") && error.to_string().contains(reason), "{error}");
     }
 }
 
 #[tokio::test]
-async fn a_change_that_cannot_be_written_is_not_made() {
+async fn a_record_that_was_damaged_is_named_and_the_others_can_be_read() {
     let folder = folder();
     let desk = Desk::open(folder.path()).await;
     let tickets = desk.ops.tickets(&desk.cx);
     done(tickets.create(CreateTicket::new("one")).await.unwrap());
-    let before = fs::read(folder.path().join("local.json")).unwrap();
-
-    // Something is in the way of the file that is written first.
-    let in_the_way = folder.path().join("local.json.tmp");
-    fs::create_dir(&in_the_way).unwrap();
-    let error = tickets.create(CreateTicket::new("two")).await.unwrap_err();
-    assert_eq!(*error.kind(), ErrorKind::Unavailable);
-    assert!(!error.may_have_applied(), "{error}");
-    assert!(tickets.get("TCK-2").await.is_err());
-    assert_eq!(fs::read(folder.path().join("local.json")).unwrap(), before);
-
-    fs::remove_dir(&in_the_way).unwrap();
-    let ticket = done(tickets.create(CreateTicket::new("three")).await.unwrap());
-    assert_eq!(ticket.id.as_str(), "TCK-2");
+    done(tickets.create(CreateTicket::new("two")).await.unwrap());
+    connect(folder.path()).execute("UPDATE records SET body = '{' WHERE id = 'TCK-2'", []).unwrap();
+    for error in [tickets.get("TCK-2").await.unwrap_err(), tickets.query(TicketQuery::new()).await.unwrap_err()] {
+        assert_eq!(*error.kind(), ErrorKind::Unexpected);
+        assert!(error.to_string().contains("`TCK-2`"), "{error}");
+    }
+    assert_eq!(tickets.get("TCK-1").await.unwrap().title, "one");
 }
 
 #[tokio::test]
-async fn what_a_crash_left_behind_is_no_hindrance() {
+async fn a_change_that_fails_half_way_is_not_made() {
     let folder = folder();
-    fs::write(folder.path().join("local.json.tmp"), "half of a ch").unwrap();
     let desk = Desk::open(folder.path()).await;
+    let incidents = desk.ops.incidents(&desk.cx);
+    // The incident itself could be written; the first entry of its timeline cannot.
+    connect(folder.path()).execute_batch("ALTER TABLE entries RENAME TO elsewhere").unwrap();
+    let error = incidents.create(CreateIncident::new("one")).await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Unexpected);
+    assert!(!error.may_have_applied(), "{error}");
+    connect(folder.path()).execute_batch("ALTER TABLE elsewhere RENAME TO entries").unwrap();
+    assert_eq!(*incidents.get("INC-1").await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(done(incidents.create(CreateIncident::new("two")).await.unwrap()).id.as_str(), "INC-1");
+}
+
+#[tokio::test]
+async fn nothing_is_written_to_a_file_that_nobody_would_find() {
+    let folder = folder();
+    let desk = Desk::open(folder.path()).await;
+    let (file, moved) = (folder.path().join("local.db"), folder.path().join("moved.db"));
+    fs::rename(&file, &moved).unwrap();
+    let error = desk.ops.tickets(&desk.cx).create(CreateTicket::new("one")).await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Unavailable);
+    assert!(!error.may_have_applied() && error.to_string().contains("moved"), "{error}");
+    fs::rename(&moved, &file).unwrap();
     done(desk.ops.tickets(&desk.cx).create(CreateTicket::new("one")).await.unwrap());
-    assert!(!folder.path().join("local.json.tmp").exists());
+}
+
+#[tokio::test]
+async fn what_grows_too_large_is_refused_and_stays_as_it_was() {
+    let folder = folder();
+    let desk = Desk::open(folder.path()).await;
+    let tickets = desk.ops.tickets(&desk.cx);
+    done(tickets.create(CreateTicket::new("x")).await.unwrap());
+    let grow = async |index: u32| {
+        let update = UpdateTicket::new("TCK-1").field(format!("part {index}"), "a".repeat(100 << 10));
+        tickets.update(update).await
+    };
+    let mut index = 0;
+    let error = loop {
+        match grow(index).await {
+            Ok(_) => index += 1,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(index, 10, "a MiB has room for ten parts of 100 KiB");
+    assert_eq!(*error.kind(), ErrorKind::Conflict);
+    assert!(error.to_string().contains("1048576"), "{error}");
+    assert_eq!(tickets.get("TCK-1").await.unwrap().fields.len(), 10);
+}
+
+#[tokio::test]
+async fn after_its_deadline_nothing_is_read_and_nothing_begun() {
+    let folder = folder();
+    let desk = Desk::open(folder.path()).await;
+    done(desk.ops.tickets(&desk.cx).create(CreateTicket::new("x")).await.unwrap());
+    let late = desk.cx.clone().timeout(Duration::ZERO);
+    let error = desk.ops.tickets(&late).get("TCK-1").await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Timeout);
+    let error = desk.ops.tickets(&late).create(CreateTicket::new("y")).await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Timeout);
+    assert!(!error.may_have_applied());
+    assert_eq!(*desk.ops.tickets(&desk.cx).get("TCK-2").await.unwrap_err().kind(), ErrorKind::NotFound);
 }
 
 #[cfg(unix)]
@@ -144,14 +205,28 @@ async fn nobody_else_may_read_it() {
     let path = folder.path().join("new/folder");
     let desk = Desk::open(&path).await;
     done(desk.ops.tickets(&desk.cx).create(CreateTicket::new("one")).await.unwrap());
-    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&path), 0o700);
-    assert_eq!(mode(&path.join("local.json")), 0o600);
-    assert_eq!(mode(&path.join("local.lock")), 0o600);
+    for name in ["local.db", "local.db-wal", "local.db-shm"] {
+        assert_eq!(mode(&path.join(name)), 0o600, "{name}");
+    }
+}
+
+fn connect(folder: &Path) -> Connection {
+    Connection::open(folder.join("local.db")).unwrap()
+}
+
+/// All that is in the file.
+fn content(folder: &Path) -> Vec<String> {
+    let connection = connect(folder);
+    let sql = "SELECT kind || id || body FROM records UNION ALL SELECT parent || number || body FROM entries
+        UNION ALL SELECT key || id FROM changes ORDER BY 1";
+    let mut statement = connection.prepare(sql).unwrap();
+    statement.query_map([], |row| row.get(0)).unwrap().map(|row| row.unwrap()).collect()
 }
 
 /// Submits with a key to a control plane that knows nothing of earlier ones: only the file remembers.
-async fn submit(desk: &Desk, key: &str, action: impl Into<opsorch::Action>) -> opsorch::Result<opsorch::Response> {
+async fn submit(desk: &Desk, key: &str, action: impl Into<Action>) -> Result<Response> {
     let mut submission = Submission::from(action.into());
     submission.idempotency_key = Some(key.to_owned());
     desk.beside().await.submit(&desk.cx, submission).await.map(done)
@@ -169,9 +244,15 @@ async fn the_same_key_takes_effect_once_also_after_opening_again() {
         submit(&desk, "d", CreateTicket::new("z")).await.unwrap();
         submit(&desk, "e", UpdateTicket::new("TCK-1").status("done")).await.unwrap();
         let comment = submit(&desk, "f", CommentTicket::new("TCK-1", "w")).await.unwrap();
-        assert!(matches!(comment, opsorch::Response::Comment(comment) if comment.id.as_str() == "TCK-1-1"));
-        let file = fs::read(folder.path().join("local.json")).unwrap();
-        assert_eq!(*before.get_or_insert(file.clone()), file, "a repetition changes nothing");
+        assert!(matches!(comment, Response::Comment(comment) if comment.id.as_str() == "TCK-1-1"));
+        submit(&desk, "g", RaiseAlert::new("disk", "v", "high")).await.unwrap();
+        submit(&desk, "h", SilenceAlert::new("ALR-1", time("2026-01-02T00:00:00Z"))).await.unwrap();
+        submit(&desk, "i", ResolveAlert::new("ALR-1")).await.unwrap();
+        submit(&desk, "j", Message::new("#ops", "u")).await.unwrap();
+        submit(&desk, "k", UpdateMessage::new("MSG-1", "#ops", "t")).await.unwrap();
+        submit(&desk, "l", RecordDeployment::new("api", "test", "v1", "success")).await.unwrap();
+        let content = content(folder.path());
+        assert_eq!(*before.get_or_insert(content.clone()), content, "a repetition changes nothing");
         drop(desk);
         desk = Desk::open(folder.path()).await;
     }

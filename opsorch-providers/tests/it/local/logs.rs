@@ -1,5 +1,8 @@
 //! Log files.
 
+mod gzip;
+mod rotation;
+
 use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -35,6 +38,12 @@ impl Logs {
     fn append(&self, name: &str, text: &str) {
         let file = OpenOptions::new().append(true).open(self.path().join(name));
         file.unwrap().write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Says when a file was changed last.
+    fn set_modified(&self, name: &str, at: &str) {
+        let file = OpenOptions::new().write(true).open(self.path().join(name)).unwrap();
+        file.set_modified(time(at).into()).unwrap();
     }
 
     async fn page(&self, query: LogQuery) -> Page<LogEntry> {
@@ -129,13 +138,15 @@ async fn what_cannot_be_honoured_is_refused() {
     for cursor in [
         "",
         "1",
-        "2,1-1-1-1",
-        "1,1-1-1",
-        "1,1-1-1-1-1",
-        "1,../../etc/passwd",
-        "1,1-1-1-x",
-        "1,",
-        "1,1-1-1-11111111111111111",
+        "2",
+        "1,1-1-1-1",
+        "2,1-1-1-1-1",
+        "2,1-1-1-1-1-1-1",
+        "2,../../etc/passwd",
+        "2,1-1-1-1-1-x",
+        "2,-1-1-1-1-1",
+        "2,",
+        "2,1-1-1-1-1-11111111111111111",
     ] {
         assert_invalid(reader.query(always().after(Cursor::new(cursor))).await, "cursor");
     }
@@ -209,7 +220,7 @@ async fn a_file_that_was_truncated_replaced_or_removed_between_pages_is_noticed(
         (
             |path| {
                 fs::rename(path, path.with_extension("old")).unwrap();
-                fs::write(path, numbered(0..9)).unwrap();
+                fs::write(path, numbered(20..29)).unwrap();
             },
             "went away",
         ),
@@ -226,9 +237,9 @@ async fn a_file_that_was_truncated_replaced_or_removed_between_pages_is_noticed(
 }
 
 #[tokio::test]
-async fn links_folders_and_compressed_files_are_left_out() {
+async fn links_folders_and_what_cannot_be_decompressed_are_left_out() {
     let logs =
-        Logs::new(&[("a.log", &numbered(0..1)), ("b.log.gz", &numbered(1..2)), ("secret", &numbered(2..3))]).await;
+        Logs::new(&[("a.log", &numbered(0..1)), ("b.log.xz", &numbered(1..2)), ("secret", &numbered(2..3))]).await;
     fs::create_dir(logs.path().join("c.log")).unwrap();
     #[cfg(unix)]
     std::os::unix::fs::symlink(logs.path().join("secret"), logs.path().join("d.log")).unwrap();
@@ -300,9 +311,36 @@ async fn more_files_than_are_read_are_said_to_be_missing() {
 }
 
 #[tokio::test]
-async fn an_empty_file_and_an_unfinished_line_are_fine() {
-    let logs = Logs::new(&[("a.log", ""), ("b.log", "2025-12-01 00:00:00 unfinished")]).await;
-    assert_eq!(logs.find(always()).await, ["unfinished"]);
+async fn a_line_that_is_being_written_comes_once_and_whole() {
+    let logs = Logs::new(&[("a.log", &numbered(0..2)), ("b.log", "")]).await;
+    logs.append("a.log", "2025-12-01 00:00:02 unfin");
+    let first = logs.page(always().limit(1)).await;
+    assert_eq!(first.items[0].message, "1");
+    logs.append("a.log", "ished\n2025-12-01 00:00:03 mo");
+    assert_eq!(logs.find(always()).await, ["unfinished", "1", "0"]);
+    assert_eq!(
+        logs.find(always().after(first.next.unwrap())).await,
+        ["0"],
+        "what is newer than a page is in no later one"
+    );
+}
+
+#[tokio::test]
+async fn a_line_that_is_not_finished_for_five_minutes_is_as_it_is() {
+    let logs = Logs::new(&[("a.log", "2025-12-01 00:00:00 crash")]).await;
+    // The clock stands at 2026-01-01 00:00:00.
+    logs.set_modified("a.log", "2025-12-31T23:55:00Z");
+    assert_eq!(logs.find(always()).await, [""; 0]);
+    logs.set_modified("a.log", "2025-12-31T23:54:59Z");
+    assert_eq!(logs.find(always()).await, ["crash"]);
+}
+
+#[tokio::test]
+async fn a_year_that_is_not_written_is_one_before_the_file_was_changed() {
+    let logs = Logs::new(&[("a.log", "Dec 30 00:00:00 host app: old\n")]).await;
+    logs.set_modified("a.log", "2023-12-30T00:00:01Z");
+    let page = logs.page(always()).await;
+    assert_eq!(page.items[0].timestamp, time("2023-12-30T00:00:00Z"));
 }
 
 /// Lines with their number, a second apart.
