@@ -19,6 +19,8 @@ use self::messages::Messages;
 use self::metrics::{Host, Rhythm};
 use self::plans::Plans;
 use self::runs::Runs;
+use self::thresholds::Watch;
+pub use self::thresholds::Threshold;
 use self::tracker::Tracker;
 
 mod alerts;
@@ -33,6 +35,7 @@ mod plans;
 mod query;
 mod runs;
 mod stamp;
+mod thresholds;
 mod tracker;
 
 /// The name of this kind.
@@ -67,7 +70,7 @@ const IDEMPOTENT: [Operation; 16] = [
 /// assert_eq!(config, LocalConfig::new("data").log("/var/log/*.log"));
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct LocalConfig {
@@ -96,6 +99,9 @@ pub struct LocalConfig {
     /// each series.
     #[serde(default = "metrics_history")]
     pub metrics_history: u32,
+    /// Limits on the metrics, beyond which alerts are raised.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub thresholds: Vec<Threshold>,
     /// The TOML file of services, teams and who is on call; absent for no catalog.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub catalog: Option<PathBuf>,
@@ -134,6 +140,7 @@ impl LocalConfig {
             metrics: has_metrics(),
             metrics_interval: metrics_interval(),
             metrics_history: metrics_history(),
+            thresholds: Vec::new(),
             catalog: None,
             plans: None,
         }
@@ -181,6 +188,12 @@ impl LocalConfig {
         self
     }
 
+    /// Adds a limit on a metric, beyond which alerts are raised.
+    pub fn threshold(mut self, threshold: Threshold) -> Self {
+        self.thresholds.push(threshold);
+        self
+    }
+
     /// Sets the TOML file of services, teams and who is on call.
     pub fn catalog(mut self, path: impl Into<PathBuf>) -> Self {
         self.catalog = Some(path.into());
@@ -208,6 +221,7 @@ impl LocalConfig {
         if self.metrics && !has_metrics() {
             return Err(Error::invalid("metrics", "expected false: host metrics can be read on Linux only"));
         }
+        self.check_thresholds()?;
         if self.catalog.as_deref() == Some(Path::new("")) {
             return Err(Error::invalid("catalog", "expected the path of a TOML file, got an empty one"));
         }
@@ -247,6 +261,22 @@ impl LocalConfig {
         Ok(())
     }
 
+    fn check_thresholds(&self) -> Result<()> {
+        if !self.metrics && !self.thresholds.is_empty() {
+            return Err(Error::invalid("thresholds", "expected none, since `metrics` is false"));
+        }
+        for (index, threshold) in self.thresholds.iter().enumerate() {
+            if let Some((field, message)) = threshold.problem() {
+                return Err(Error::invalid(format!("thresholds[{index}].{field}"), message));
+            }
+            if self.thresholds.iter().take(index).any(|earlier| earlier.name == threshold.name) {
+                let message = format!("there is a threshold `{}` already", threshold.name);
+                return Err(Error::invalid(format!("thresholds[{index}].name"), message));
+            }
+        }
+        Ok(())
+    }
+
     fn check_rhythm(&self) -> Result<()> {
         let (interval, history) = (self.metrics_interval, self.metrics_history);
         if !(1..=3600).contains(&interval) {
@@ -276,10 +306,14 @@ impl ProviderConfig for LocalConfig {
     async fn build(self, name: &ProviderName, env: &BuildEnv) -> Result<Provider> {
         self.check()?;
         let rhythm = self.rhythm();
-        let Self { path, channels, outbox, git, logs, metrics, catalog, plans, .. } = self;
+        let Self { path, channels, outbox, git, logs, metrics, thresholds, catalog, plans, .. } = self;
         let database = Database::open(path, env.clock()).await?;
         let tracker = Arc::new(Tracker::new(database.clone()));
-        let alerts = Arc::new(Alerts::new(database.clone()));
+        let host = if metrics { Some(Arc::new(Host::start(rhythm, env.clock()).await)) } else { None };
+        let alerts = Alerts::new(database.clone());
+        let watch = host.clone().filter(|_| !thresholds.is_empty());
+        let watch = watch.map(|host| Watch::start(thresholds, host, alerts.clone()));
+        let alerts = Arc::new(alerts.holding(watch));
         let messages = Arc::new(Messages::new(database.clone(), channels, outbox));
         let deployments = Arc::new(Deployments::new(database.clone(), git));
         let mut provider = Provider::new(name)
@@ -303,8 +337,8 @@ impl ProviderConfig for LocalConfig {
         if !logs.is_empty() {
             provider = provider.with_log_reader(Arc::new(LogFiles::new(name.clone(), logs, env.clock())));
         }
-        if metrics {
-            provider = provider.with_metric_reader(Arc::new(Host::start(rhythm, env.clock()).await));
+        if let Some(host) = host {
+            provider = provider.with_metric_reader(host);
         }
         if let Some(path) = catalog {
             let clock = env.clock();

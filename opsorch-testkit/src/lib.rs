@@ -5,6 +5,9 @@
 //! * [`Faults`] make single calls go wrong: an error, a lost reply, a hang, a panic, a page cut short. They also count
 //!   the calls, for assertions such as "the vendor saw one request".
 //! * [`ScriptedApprover`] answers requests for approval as people would.
+//! * [`Recorder`] writes down what an adapter and its vendor say to each other, without secrets; [`Replay`] answers from
+//!   that [`Cassette`].
+//! * [`FaultServer`] breaks connections in the ways that servers do.
 //!
 //! Writers are reached the way production code reaches them, through an [`OpsOrch`](opsorch::OpsOrch) with a policy;
 //! there is no other way to an approved input.
@@ -35,10 +38,21 @@
 //! ```
 
 mod approver;
+mod cassette;
 mod fault;
+mod fault_server;
 mod memory;
+mod record;
+mod replay;
+pub mod conformance;
+pub mod double;
 pub mod store;
 
 pub use approver::ScriptedApprover;
+pub use conformance::Conformance;
+pub use cassette::{Cassette, Scrub};
 pub use fault::{Fault, Faults, Recorded};
+pub use fault_server::{ClosedPort, FaultServer, NetworkFault};
 pub use memory::MemoryProvider;
+pub use record::Recorder;
+pub use replay::Replay;

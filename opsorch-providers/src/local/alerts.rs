@@ -1,4 +1,6 @@
-//! Alerts that are raised and resolved by hand.
+//! Alerts: raised and resolved by hand, or by the provider itself.
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use opsorch::capability::{AlertRaiser, AlertReader, AlertResponder, AlertSilencer};
@@ -13,6 +15,7 @@ use serde_json::json;
 use super::database::{Attempt, Database, Edit, Part, Record};
 use super::input::{refuse_deep, require};
 use super::query::{Text, among, is_or_any, is_within, refuse_metadata, refuse_team_and_environment};
+use super::thresholds::Watch;
 
 // What the metadata of an alert says beside what it was raised with.
 const DEDUP_KEY: &str = "dedupKey";
@@ -26,6 +29,8 @@ const RESERVED: [&str; 5] = [DEDUP_KEY, RAISED_BY, CHANGED_BY, REASON, SILENCED_
 #[derive(Clone, Debug)]
 pub(super) struct Alerts {
     database: Database,
+    /// What raises alerts by itself, for as long as alerts are offered.
+    _watch: Option<Arc<Watch>>,
 }
 
 /// An alert as it is kept: its silence ends by itself, whenever it is looked at.
@@ -62,12 +67,16 @@ impl Record for Kept {
 
 impl Alerts {
     pub(super) fn new(database: Database) -> Self {
-        Self { database }
+        Self { database, _watch: None }
+    }
+
+    /// Keeps a watch over thresholds going.
+    pub(super) fn holding(self, watch: Option<Watch>) -> Self {
+        Self { _watch: watch.map(Arc::new), ..self }
     }
 
     /// Raises an alert that the provider itself noticed, by the name of what noticed it; nobody asked for it, so
     /// nobody approved it.
-    #[allow(dead_code)] // for thresholds of metrics
     pub(super) async fn raise_by_itself(&self, input: RaiseAlert, by: &'static str) -> Result<Alert> {
         check(&input)?;
         let work = move |edit: &Edit<'_>| {
@@ -78,7 +87,6 @@ impl Alerts {
     }
 
     /// Resolves the open alert of a key, if there is one, because the provider itself sees that it is over.
-    #[allow(dead_code)] // for thresholds of metrics
     pub(super) async fn resolve_by_itself(
         &self,
         dedup_key: String,
@@ -274,8 +282,6 @@ impl Kept {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use opsorch::{ErrorKind, ManualClock};
 
     use super::*;

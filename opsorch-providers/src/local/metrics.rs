@@ -8,8 +8,9 @@ use async_trait::async_trait;
 use opsorch::capability::MetricReader;
 use opsorch::{
     Clock, Context, Cursor, Error, Fields, MetricDescriptor, MetricExpression, MetricKindLevel, MetricPoint,
-    MetricQuery, MetricSeries, Page, Result, Scope,
+    MetricQuery, MetricSeries, Page, Result, Scope, Time,
 };
+use tokio::sync::watch;
 
 use self::sampler::Sampler;
 use self::select::{Key, Points, Selection};
@@ -18,6 +19,8 @@ use super::query::{page_size, refuse, refuse_metadata, refuse_team_and_environme
 
 pub(super) use self::sampler::Rhythm;
 
+#[cfg(test)]
+pub(super) mod fake;
 mod history;
 mod mounts;
 mod proc;
@@ -33,6 +36,14 @@ const PAGE_POINTS: usize = 100_000;
 pub(super) struct Host {
     sampler: Sampler,
     rhythm: Rhythm,
+}
+
+/// The newest value of a series.
+#[derive(Debug)]
+pub(super) struct Newest {
+    pub(super) labels: BTreeMap<String, String>,
+    pub(super) value: f64,
+    pub(super) at: Time,
 }
 
 /// What can be asked for.
@@ -51,7 +62,7 @@ const DEVICE: &[&str] = &["device"];
 const MOUNT: &[&str] = &["device", "filesystem", "mount"];
 
 /// The metrics, by name. Counters are totals since the host started, of which differences of two points make rates.
-static METRICS: [Metric; 17] = {
+static METRICS: [Metric; 19] = {
     use Source::*;
     [
         gauge("cpu.core.usage", Cpu, "percent", "how busy a processor was since the sample before", &["core"]),
@@ -60,6 +71,7 @@ static METRICS: [Metric; 17] = {
         counter("disk.busy", DiskUse, "seconds", "how long the disk was at work since the host started", DEVICE),
         counter("disk.read", DiskUse, "bytes", "what was read since the host started", DEVICE),
         gauge("disk.total", Space, "bytes", "the space there is", MOUNT),
+        gauge("disk.usage", Space, "percent", "how much of the space that programs can get is in use", MOUNT),
         gauge("disk.used", Space, "bytes", "the space that is in use", MOUNT),
         counter("disk.write", DiskUse, "bytes", "what was written since the host started", DEVICE),
         gauge("load.15m", Load, "tasks", "the tasks that ran or waited, on average over 15 minutes", &[]),
@@ -67,6 +79,7 @@ static METRICS: [Metric; 17] = {
         gauge("load.5m", Load, "tasks", "the tasks that ran or waited, on average over 5 minutes", &[]),
         gauge("memory.available", Memory, "bytes", "the memory that programs can still get", &[]),
         gauge("memory.total", Memory, "bytes", "the memory there is", &[]),
+        gauge("memory.usage", Memory, "percent", "how much of the memory is not available", &[]),
         gauge("memory.used", Memory, "bytes", "the memory that is not available", &[]),
         counter("network.receive", Network, "bytes", "what came in since the host started", INTERFACE),
         counter("network.transmit", Network, "bytes", "what went out since the host started", INTERFACE),
@@ -152,6 +165,40 @@ impl Host {
         let readers = [Reader::new(proc, devices), Reader::new(proc, devices)];
         Self { sampler: Sampler::start(readers, rhythm, clock).await, rhythm }
     }
+
+    /// The newest values of a metric, of every series that was measured last. It blocks.
+    pub(super) fn newest(&self, metric: &str) -> Vec<Newest> {
+        let Some(metric) = Metric::find(metric) else { return Vec::new() };
+        let newest = self.sampler.histories().look(metric.source, |history, _| {
+            let Some(sweep) = history.newest() else { return Vec::new() };
+            let values = sweep.values.iter().filter(|(series, _)| series.metric == metric.name);
+            let named =
+                |labels: &[String]| metric.labels.iter().map(|name| (*name).to_owned()).zip(labels.to_vec()).collect();
+            values
+                .map(|(series, value)| Newest { labels: named(&series.labels), value: *value, at: sweep.at })
+                .collect()
+        });
+        newest.unwrap_or_default()
+    }
+
+    /// Tells when there are newer values.
+    pub(super) fn measured(&self) -> [watch::Receiver<u64>; 2] {
+        self.sampler.sweeps()
+    }
+
+    /// What is wrong with the name of a metric or of its labels: the field, and what is expected there.
+    pub(super) fn problem_with<'a>(
+        metric: &str,
+        mut labels: impl Iterator<Item = &'a String>,
+    ) -> Option<(&'static str, String)> {
+        let Some(known) = Metric::find(metric) else {
+            let known = METRICS.each_ref().map(|metric| metric.name).join(", ");
+            return Some(("metric", format!("expected the name of a metric, got `{metric}`; there are: {known}")));
+        };
+        let unknown = labels.find(|label| known.label(label).is_none())?;
+        let known = known.labels.join(", ");
+        Some(("labels", format!("expected labels of `{metric}`, got `{unknown}`; there are: {known}")))
+    }
 }
 
 /// One page of the series that were found.
@@ -221,60 +268,12 @@ mod tests {
     use std::fs;
     use std::time::Duration;
 
-    use opsorch::{Actor, ManualClock, Time};
+    use opsorch::Actor;
 
+    use super::fake::{Fake, INTERVAL};
     use super::*;
 
-    const INTERVAL: Duration = Duration::from_secs(15);
-
-    /// A host made of files.
-    struct Fake {
-        folder: tempfile::TempDir,
-        clock: ManualClock,
-    }
-
     impl Fake {
-        fn new() -> Self {
-            let fake = Self { folder: tempfile::tempdir().unwrap(), clock: ManualClock::default() };
-            fake.write("block/vda/device", "");
-            fake.write("block/dm-0/size", "");
-            fake.write("loadavg", "1.0 2.0 3.0 1/100 4\n");
-            fake.write("meminfo", "MemTotal: 4 kB\nMemAvailable: 1 kB\n");
-            fake.write("uptime", "10.5 20.0\n");
-            fake.write("diskstats", "254 0 vda 1 0 2 0 1 0 4 0 0 1500 0\n253 0 dm-0 1 0 2 0 1 0 4 0 0 5 0\n");
-            fake.write("net/dev", "head\nhead\nlo: 1 0 0 0 0 0 0 0 2\neth0: 3 0 0 0 0 0 0 0 4\n");
-            let mount = fake.folder.path().display();
-            fake.write("self/mountinfo", &format!("1 0 254:0 / {mount} rw - ext4 /dev/vda rw\n"));
-            fake.cpu(100, 100);
-            fake
-        }
-
-        fn write(&self, name: &str, text: &str) {
-            let path = self.folder.path().join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
-
-        /// Says that each of two processors was busy and idle for so many ticks.
-        fn cpu(&self, busy: u64, idle: u64) {
-            let (twice_busy, twice_idle) = (busy * 2, idle * 2);
-            let each = format!("{busy} 0 0 {idle} 0 0 0 0");
-            self.write("stat", &format!("cpu  {twice_busy} 0 0 {twice_idle} 0 0 0 0\ncpu0 {each}\ncpu1 {each}\n"));
-        }
-
-        async fn start(&self, history: Duration) -> Host {
-            let (proc, devices) = (self.folder.path(), self.folder.path().join("block"));
-            let rhythm = Rhythm { interval: INTERVAL, history };
-            Host::over(proc, &devices, rhythm, Arc::new(self.clock.clone())).await
-        }
-
-        /// Lets an interval pass, and waits for the sweep at its end.
-        async fn pass(&self, host: &mut Host, sweeps: u64) {
-            self.clock.advance(INTERVAL);
-            tokio::time::advance(INTERVAL).await;
-            host.sampler.sweeps_done(sweeps).await;
-        }
-
         fn ago(&self, ago: Duration) -> Time {
             self.clock.now() - ago
         }
@@ -296,7 +295,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn everything_is_measured_at_once_and_then_at_each_interval() {
         let fake = Fake::new();
-        let mut host = fake.start(INTERVAL * 100).await;
+        let host = fake.start(INTERVAL * 100).await;
         assert_eq!(fake.points(&host, "memory.used").await, [(0, 3072.0)]);
         assert_eq!(fake.points(&host, "load.5m").await, [(0, 2.0)]);
         assert_eq!(fake.points(&host, "uptime").await, [(0, 10.5)]);
@@ -304,8 +303,8 @@ mod tests {
         assert_eq!(fake.points(&host, "disk.write").await, [(0, 2048.0)]);
         assert_eq!(fake.points(&host, "disk.busy").await, [(0, 1.5)]);
         fake.write("meminfo", "MemTotal: 4 kB\nMemAvailable: 2 kB\n");
-        fake.pass(&mut host, 2).await;
-        fake.pass(&mut host, 3).await;
+        fake.sweep(&host, 2).await;
+        fake.sweep(&host, 3).await;
         assert_eq!(fake.points(&host, "memory.used").await, [(30, 3072.0), (15, 2048.0), (0, 2048.0)]);
 
         let now = fake.clock.now();
@@ -318,11 +317,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_use_of_the_processors_is_measured_from_sweep_to_sweep() {
         let fake = Fake::new();
-        let mut host = fake.start(INTERVAL * 100).await;
+        let host = fake.start(INTERVAL * 100).await;
         fake.cpu(125, 175);
-        fake.pass(&mut host, 2).await;
+        fake.sweep(&host, 2).await;
         fake.cpu(225, 175);
-        fake.pass(&mut host, 3).await;
+        fake.sweep(&host, 3).await;
         assert_eq!(fake.points(&host, "cpu.usage").await, [(15, 25.0), (0, 100.0)]);
         let query = MetricQuery::new("cpu.core.usage", fake.ago(INTERVAL), fake.clock.now());
         let page = fake.read(&host, query.clone()).await;
@@ -335,9 +334,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn history_is_bounded_and_a_page_says_where_it_begins() {
         let fake = Fake::new();
-        let mut host = fake.start(INTERVAL * 4).await;
+        let host = fake.start(INTERVAL * 4).await;
         for sweeps in 2..10 {
-            fake.pass(&mut host, sweeps).await;
+            fake.sweep(&host, sweeps).await;
         }
         assert_eq!(fake.points(&host, "uptime").await.len(), 4);
         let since = |ago| MetricQuery::new("uptime", fake.ago(ago), fake.clock.now());
@@ -349,21 +348,21 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_clock_that_is_put_back_leaves_points_in_order() {
         let fake = Fake::new();
-        let mut host = fake.start(INTERVAL * 100).await;
+        let host = fake.start(INTERVAL * 100).await;
         for sweeps in 2..6 {
-            fake.pass(&mut host, sweeps).await;
+            fake.sweep(&host, sweeps).await;
         }
         fake.clock.set(fake.ago(INTERVAL * 3));
-        fake.pass(&mut host, 6).await;
+        fake.sweep(&host, 6).await;
         assert_eq!(fake.points(&host, "uptime").await, [(30, 10.5), (15, 10.5), (0, 10.5)]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_cannot_be_read_is_a_gap_and_the_page_says_so() {
         let fake = Fake::new();
-        let mut host = fake.start(INTERVAL * 100).await;
+        let host = fake.start(INTERVAL * 100).await;
         fs::remove_file(fake.folder.path().join("uptime")).unwrap();
-        fake.pass(&mut host, 2).await;
+        fake.sweep(&host, 2).await;
         assert_eq!(fake.points(&host, "uptime").await, [(15, 10.5)]);
         let now = fake.clock.now();
         let said = fake.read(&host, MetricQuery::new("uptime", now, now)).await.truncated.unwrap();

@@ -12,6 +12,7 @@ use serde_json::json;
 use self::folder::{Broken, Contents, Folder};
 use super::query::{Text, is_or_any, page_size, refuse_metadata};
 
+mod cycle;
 mod folder;
 mod yaml;
 
@@ -54,7 +55,7 @@ impl Plans {
         if let Some(plan) = contents.plans.get(id.as_str()) {
             return Ok(Plan::clone(plan));
         }
-        match contents.broken.iter().find(|broken| broken.id == id.as_str()) {
+        match contents.broken.iter().find(|broken| broken.id.as_deref() == Some(id.as_str())) {
             Some(broken) => Err(broken.error()),
             None => Err(Error::not_found(unknown(id, &contents))),
         }

@@ -4,9 +4,12 @@ mod alert;
 mod approver;
 mod catalogue;
 mod fault;
+mod fault_server;
 mod incident;
 mod orchestration;
 mod paging;
+mod record;
+mod replay;
 mod telemetry;
 mod ticket;
 

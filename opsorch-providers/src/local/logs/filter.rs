@@ -20,6 +20,7 @@ pub(super) struct Filter {
     /// In lower case.
     search: Option<String>,
     conditions: Vec<Condition>,
+    /// As entries have them: the word of the closed set, where there is one.
     severities: Vec<LogSeverity>,
     service: Option<String>,
 }
@@ -56,7 +57,7 @@ impl Filter {
             end: query.end,
             search: expression.search.map(|text| text.to_lowercase()),
             conditions: expression.filters.into_iter().map(Condition::new).collect::<Result<_>>()?,
-            severities: expression.severity_in,
+            severities: expression.severity_in.iter().map(normalized).collect(),
             service: query.scope.service.clone(),
         })
     }
@@ -141,9 +142,13 @@ fn field<'a>(entry: &'a LogEntry, name: &str) -> Option<Cow<'a, str>> {
 }
 
 /// A known word stands for all words of its level; an unknown one for itself.
+fn normalized(wanted: &LogSeverity) -> LogSeverity {
+    match wanted.level() {
+        LogSeverityLevel::Unknown => LogSeverity::new(wanted.as_str().trim()),
+        level => LogSeverity::from(level),
+    }
+}
+
 fn has_severity(entry: &LogEntry, wanted: &LogSeverity) -> bool {
-    entry.severity.as_ref().is_some_and(|severity| match wanted.level() {
-        LogSeverityLevel::Unknown => severity.as_str().eq_ignore_ascii_case(wanted.as_str().trim()),
-        level => severity.level() == level,
-    })
+    entry.severity.as_ref().is_some_and(|severity| severity.as_str().eq_ignore_ascii_case(wanted.as_str()))
 }

@@ -75,6 +75,11 @@ impl History {
         self.series.retain(|series| Arc::strong_count(series) > 1);
     }
 
+    /// The last sweep.
+    pub(super) fn newest(&self) -> Option<&Sweep> {
+        self.sweeps.back()
+    }
+
     /// The sweeps in a span, the oldest first; both ends belong to it.
     pub(super) fn sweeps(&self, start: Time, end: Time) -> impl Iterator<Item = &Sweep> {
         let first = self.sweeps.partition_point(|sweep| sweep.at < start);

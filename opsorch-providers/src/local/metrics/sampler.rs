@@ -78,8 +78,13 @@ impl Sampler {
         sampler
     }
 
+    /// How many sweeps are done, over the quick and the slow sources.
+    pub(super) fn sweeps(&self) -> [watch::Receiver<u64>; 2] {
+        self.sweeps.clone()
+    }
+
     /// Waits until so many sweeps are done.
-    pub(super) async fn sweeps_done(&mut self, count: u64) {
+    async fn sweeps_done(&mut self, count: u64) {
         for sweeps in &mut self.sweeps {
             // An error says that nobody measures any more.
             let _ = sweeps.wait_for(|done| *done >= count).await;

@@ -89,8 +89,10 @@ impl Reader {
     fn memory(&self) -> Result<Vec<Value>> {
         let (total, available) = self.proc.memory()?;
         let used = total.saturating_sub(available);
-        let values = [("memory.total", total), ("memory.available", available), ("memory.used", used)];
-        Ok(values.map(|(name, bytes)| (name, Vec::new(), bytes as f64)).into())
+        let bytes = [("memory.total", total), ("memory.available", available), ("memory.used", used)];
+        let mut values: Vec<Value> = bytes.map(|(name, bytes)| (name, Vec::new(), bytes as f64)).into();
+        values.extend(percent(used, total).map(|usage| ("memory.usage", Vec::new(), usage)));
+        Ok(values)
     }
 
     fn network(&self) -> Result<Vec<Value>> {
@@ -130,10 +132,18 @@ impl Reader {
                     let values =
                         [("disk.total", space.total), ("disk.used", space.used), ("disk.available", space.available)];
                     readings.values.extend(values.map(|(name, bytes)| (name, labels.to_vec(), bytes as f64)));
+                    // As `df` counts: what only the superuser may use is neither in use nor to be had.
+                    let usage = percent(space.used, space.used.saturating_add(space.available));
+                    readings.values.extend(usage.map(|usage| ("disk.usage", labels.to_vec(), usage)));
                 }
                 Err(error) => readings.problem = Some(error.to_string()),
             }
         }
         readings
     }
+}
+
+/// A part of a whole in percent; a whole of nothing has none.
+fn percent(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 * 100.0 / whole as f64)
 }

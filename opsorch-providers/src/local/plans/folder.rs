@@ -56,8 +56,8 @@ pub(super) struct Contents {
 /// A file that is no plan, or that has the id of another one.
 #[derive(Debug)]
 pub(super) struct Broken {
-    /// The id that it would have.
-    pub(super) id: String,
+    /// The id that it would have, if its name is a text.
+    pub(super) id: Option<String>,
     pub(super) path: PathBuf,
     pub(super) problem: String,
 }
@@ -90,7 +90,8 @@ impl Folder {
         let (mut read, mut left) = (BTreeMap::new(), LARGEST_FOLDER);
         for name in names.into_iter().take(MOST_FILES) {
             let Some(reading) = look(&folder, &name, known.get(&name)) else { continue };
-            match left.checked_sub(reading.as_ref().map_or(0, |reading| reading.stamp.size())) {
+            let size = reading.as_ref().map_or(0, |reading| reading.stamp.size().min(LARGEST_FILE));
+            match left.checked_sub(size) {
                 Some(rest) => left = rest,
                 None => {
                     more = true;
@@ -127,7 +128,7 @@ impl Folder {
             match reading.as_ref().map(|reading| &reading.said) {
                 Ok(Ok(plan)) => same.entry(plan.id.as_str()).or_default().push((name, plan)),
                 Ok(Err(problem)) | Err(problem) => {
-                    let id = stem(name).unwrap_or_default().to_owned();
+                    let id = stem(name).map(str::to_owned);
                     contents.broken.push(Broken { id, path: self.path.join(name), problem: problem.clone() });
                 }
             }
@@ -138,7 +139,7 @@ impl Folder {
                 [(first, _), others @ ..] => {
                     let others: Vec<_> = others.iter().map(|(name, _)| format!("`{}`", shown(name))).collect();
                     let problem = format!("expected one plan `{id}`, it is also in {}", others.join(", "));
-                    contents.broken.push(Broken { id: id.to_owned(), path: self.path.join(first), problem });
+                    contents.broken.push(Broken { id: Some(id.to_owned()), path: self.path.join(first), problem });
                 }
                 [] => {}
             }
@@ -173,33 +174,35 @@ fn look(folder: &Path, name: &OsString, known: Option<&Reading>) -> Option<std::
     match target(folder, &path).and_then(|target| read(&target, name, known)) {
         Ok(reading) => Some(Ok(reading)),
         Err(_) if fs::symlink_metadata(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) => None,
-        Err(error) => Some(Err(format!("could not read the file: {error}"))),
+        Err(problem) => Some(Err(problem)),
     }
 }
 
 /// The file itself, where a link leads to it. A link that leads out of the folder is not followed.
-fn target(folder: &Path, path: &Path) -> io::Result<PathBuf> {
-    let target = path.canonicalize().map_err(kind_only)?;
+fn target(folder: &Path, path: &Path) -> std::result::Result<PathBuf, String> {
+    let target = path.canonicalize().map_err(unreadable)?;
     match target.starts_with(folder) {
         true => Ok(target),
-        false => Err(io::Error::other("expected a file of the folder, got a link that leads out of it")),
+        false => Err("expected a file of the folder, got a link that leads out of it".to_owned()),
     }
 }
 
-fn read(target: &Path, name: &OsString, known: Option<&Reading>) -> io::Result<Reading> {
-    let found = Stamp::of(&fs::symlink_metadata(target).map_err(kind_only)?);
+fn read(target: &Path, name: &OsString, known: Option<&Reading>) -> std::result::Result<Reading, String> {
+    let found = Stamp::of(&fs::symlink_metadata(target).map_err(unreadable)?);
     if let Some(known) = known.filter(|known| known.settled && known.stamp == found) {
         return Ok(known.clone());
     }
-    let file = open(target).map_err(kind_only)?;
-    let metadata = file.metadata().map_err(kind_only)?;
+    let file = open(target).map_err(unreadable)?;
+    let metadata = file.metadata().map_err(unreadable)?;
     if !metadata.is_file() {
-        return Err(io::Error::other("expected a file, got something else"));
+        return Err("expected a file, got something else".to_owned());
     }
+    // Before it is read: what is written meanwhile may leave the stamp as it is.
     let stamp = Stamp::of(&metadata);
+    let settled = stamp.is_settled();
     let mut bytes = Vec::new();
-    file.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(kind_only)?;
-    Ok(Reading { stamp, settled: stamp.is_settled(), said: parse(bytes, name) })
+    file.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    Ok(Reading { stamp, settled, said: parse(bytes, name) })
 }
 
 /// Follows no link that was put there after it was looked for, and does not wait for whoever writes to a pipe.
@@ -224,9 +227,8 @@ fn parse(bytes: Vec<u8>, name: &OsString) -> Said {
     yaml::parse(&text, id).map(Arc::new)
 }
 
-/// Without the number of the error, which says nothing to a reader.
-fn kind_only(error: io::Error) -> io::Error {
-    error.kind().into()
+fn unreadable(error: io::Error) -> String {
+    format!("could not read the file: {}", error.kind())
 }
 
 #[cfg(test)]
@@ -276,14 +278,14 @@ mod tests {
             fs::remove_file(name(number)).unwrap();
         }
         let step = "steps: [{ id: a, title: t }]\n";
-        let large = format!("title: x\n{step}#{}", "x".repeat(LARGEST_FILE as usize - step.len() - 10));
+        let large = format!("title: x\n{step}#{}", "x".repeat((256 << 10) - step.len() - 10));
         assert_eq!(large.len() as u64, LARGEST_FILE);
         for number in 0..=64 {
             fs::write(name(number), &large).unwrap();
         }
         let contents = folder.contents().unwrap();
         assert!(contents.plans.len() == 64 && contents.more && contents.broken.is_empty());
-        fs::write(name(0), format!("{large}x")).unwrap();
+        fs::write(name(0), format!("{large}{}", "x".repeat(32 << 20))).unwrap();
         assert_eq!(
             folder.contents().unwrap().broken[0].problem,
             "expected a plan of at most 256 KiB, got a larger file"
