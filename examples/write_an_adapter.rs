@@ -15,7 +15,7 @@ use opsorch::{
 /// The configuration of a provider: `{ kind = "todo", path = "todo.txt" }`.
 #[derive(Debug, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct TodoConfig {
+pub(crate) struct TodoConfig {
     path: PathBuf,
 }
 

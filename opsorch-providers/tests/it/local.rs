@@ -9,6 +9,8 @@ mod incidents;
 mod logs;
 mod messages;
 mod metrics;
+mod plans;
+mod runs;
 mod tickets;
 
 use std::path::Path;

@@ -30,13 +30,13 @@ pub trait RunReader: Debug + Send + Sync + 'static {
 pub trait RunWriter: Debug + Send + Sync + 'static {
     /// Starts a run of a plan; an unknown plan is `NotFound`.
     async fn start(&self, cx: &Context, input: Approved<'_, StartRun>) -> Result<Run>;
-    /// Completes a manual step that is ready; any other state is `Conflict`.
+    /// Completes a step that is ready; any other state is `Conflict`, but one that is completed already stays so.
     async fn complete_step(&self, cx: &Context, input: Approved<'_, CompleteStep>) -> Result<()>;
 }
 
 /// Cancels runs.
 #[async_trait]
 pub trait RunCanceller: Debug + Send + Sync + 'static {
-    /// Cancels a run that has not ended; one that has is `Conflict`.
+    /// Cancels a run that has not ended; one that has is `Conflict`, but one that is cancelled already stays so.
     async fn cancel(&self, cx: &Context, input: Approved<'_, CancelRun>) -> Result<Run>;
 }

@@ -1,21 +1,17 @@
 //! The file, and when it has to be read again.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
 
 use opsorch::{Error, ErrorKind, Result};
 
 use super::contents::Contents;
+use crate::local::stamp::Stamp;
 
 /// The largest file, in bytes.
 const LARGEST: u64 = 1 << 20;
-
-/// A file that changed less long ago may change once more without another time: the times of filesystems are coarse,
-/// some by two seconds.
-const SETTLES: Duration = Duration::from_secs(3);
 
 /// The file of a catalog.
 #[derive(Debug)]
@@ -31,39 +27,6 @@ struct Reading {
     /// Whether the file was settled when it was read.
     settled: bool,
     contents: Arc<Contents>,
-}
-
-/// What changes when a file is written or another one takes its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
-    modified: Option<SystemTime>,
-    size: u64,
-    /// Device, inode and the time at which the inode changed, where there are inodes.
-    inode: [i128; 4],
-}
-
-impl Stamp {
-    fn of(metadata: &Metadata) -> Self {
-        Self { modified: metadata.modified().ok(), size: metadata.len(), inode: inode(metadata) }
-    }
-
-    /// Whether the file cannot change from now on without another stamp. The time is that of the system, which files
-    /// have theirs from.
-    fn is_settled(&self) -> bool {
-        let age = self.modified.and_then(|modified| SystemTime::now().duration_since(modified).ok());
-        age.is_some_and(|age| age > SETTLES)
-    }
-}
-
-#[cfg(unix)]
-fn inode(metadata: &Metadata) -> [i128; 4] {
-    use std::os::unix::fs::MetadataExt;
-    [metadata.dev().into(), metadata.ino().into(), metadata.ctime().into(), metadata.ctime_nsec().into()]
-}
-
-#[cfg(not(unix))]
-fn inode(_: &Metadata) -> [i128; 4] {
-    [0; 4]
 }
 
 impl Source {

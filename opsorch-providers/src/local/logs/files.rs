@@ -74,11 +74,18 @@ pub(super) fn find(patterns: &[String], cancelled: &Arc<AtomicBool>) -> Found {
 }
 
 impl Found {
-    /// Whether the same files have the same names: none was rotated between the two.
+    /// Whether the same files have the same names, and none was emptied or filled: none was rotated between the two.
     pub(super) fn has_the_files_of(&self, other: &Self) -> bool {
-        let names =
-            |found: &Self| -> Vec<_> { found.files.iter().map(|file| (file.identity, file.path.clone())).collect() };
-        names(self) == names(other)
+        self.files.len() == other.files.len()
+            && self.files.iter().zip(&other.files).all(|(one, other)| {
+                (one.identity, &one.path, one.length == 0) == (other.identity, &other.path, other.length == 0)
+            })
+    }
+
+    /// Whether these files have the same lengths, too: none is being copied.
+    pub(super) fn has_the_lengths_of(&self, other: &Self) -> bool {
+        self.has_the_files_of(other)
+            && self.files.iter().zip(&other.files).all(|(one, other)| one.length == other.length)
     }
 }
 

@@ -14,8 +14,11 @@ use super::search::Search;
 use super::source::{REMEMBERED, Source};
 use super::stream::{Stream, latest};
 
-/// How often the files are looked at, if some are rotated each time.
-const MOST_LOOKS: u32 = 5;
+/// How often the files are looked at, if some are rotated each time: one rotation renames many, one after the other.
+const MOST_LOOKS: u32 = 100;
+
+/// How often they are opened, if some are rotated each time.
+const MOST_OPENINGS: u32 = 10;
 
 /// The files of a search, and what is missing.
 #[derive(Debug, Default)]
@@ -32,16 +35,30 @@ pub(super) fn is_change(error: &io::Error) -> bool {
 
 /// Opens the files. If some are rotated meanwhile, one could be missed under both of its names, so that it begins anew.
 pub(super) fn open(search: &Search, budget: &Budget) -> Opened {
-    let mut found = find(&search.patterns, &search.cancelled);
-    for _ in 1..MOST_LOOKS {
+    for _ in 1..MOST_OPENINGS {
+        let found = find_at_rest(search);
         let opened = open_found(search, &found, budget);
         let again = find(&search.patterns, &search.cancelled);
-        if found.has_the_files_of(&again) {
+        let is_at_rest = found.has_the_files_of(&again);
+        if is_at_rest && (opened.notes.is_empty() || found.has_the_lengths_of(&again)) {
             return opened.with_failures(found);
+        }
+    }
+    let found = find_at_rest(search);
+    open_found(search, &found, budget).with_failures(found)
+}
+
+/// Finds the files when none is just being rotated.
+fn find_at_rest(search: &Search) -> Found {
+    let mut found = find(&search.patterns, &search.cancelled);
+    for _ in 1..MOST_LOOKS {
+        let again = find(&search.patterns, &search.cancelled);
+        if found.has_the_files_of(&again) {
+            break;
         }
         found = again;
     }
-    open_found(search, &found, budget).with_failures(found)
+    found
 }
 
 fn open_found(search: &Search, found: &Found, budget: &Budget) -> Opened {
@@ -106,8 +123,8 @@ pub(super) fn find_again(
     others: &mut Vec<Stream>,
     budget: &Budget,
 ) -> Option<Source> {
-    for _ in 0..MOST_LOOKS {
-        let found = find(&search.patterns, &search.cancelled);
+    for _ in 0..MOST_OPENINGS {
+        let found = find_at_rest(search);
         let renamed = found.files.iter().find(|file| file.identity == position.file);
         if let Some(Ok(Some(source))) = renamed.map(|file| open_if_same(position, file, budget)) {
             return Some(source);
@@ -115,7 +132,7 @@ pub(super) fn find_again(
         if let Some(source) = find_content(position, &found.files, others, budget) {
             return Some(source);
         }
-        if found.has_the_files_of(&find(&search.patterns, &search.cancelled)) {
+        if found.has_the_lengths_of(&find(&search.patterns, &search.cancelled)) {
             break;
         }
     }
@@ -141,8 +158,7 @@ fn find_content(position: &Position, files: &[LogFile], others: &mut Vec<Stream>
     Some(source)
 }
 
-/// Leaves out files that are the beginning of another one of their family: it is being copied to rotate it. A few bytes
-/// say nothing of that; they may be a title with which all files begin.
+/// Leaves out files that are being made of another one of their family, to rotate it.
 fn leave_out_copies(sources: &mut Vec<Source>) {
     let families: Vec<_> = sources.iter().map(|source| source.file.family()).collect();
     let mut copies = Vec::new();
@@ -150,11 +166,8 @@ fn leave_out_copies(sources: &mut Vec<Source>) {
         let others = families.iter().enumerate().filter(|(other, of)| *other != index && *of == family);
         for (other, _) in others {
             if let Ok([copy, original]) = sources.get_disjoint_mut([index, other])
-                && !copy.file.compressed
                 && !original.file.compressed
-                && copy.file.length >= REMEMBERED
-                && (copy.file.length, other) < (original.file.length, index)
-                && original.begins_with(copy, copy.file.length).unwrap_or(false)
+                && is_made_of(copy, original, other < index)
             {
                 copies.push(copy.file.identity);
                 break;
@@ -162,6 +175,17 @@ fn leave_out_copies(sources: &mut Vec<Source>) {
         }
     }
     sources.retain(|source| !copies.contains(&source.file.identity));
+}
+
+/// Whether a file is being copied or compressed to another. A copy of a few bytes says nothing; they may be a title with
+/// which all files begin.
+fn is_made_of(copy: &mut Source, original: &mut Source, original_is_first: bool) -> bool {
+    let (end, whole) = (copy.file.length, original.file.length);
+    if copy.file.compressed {
+        return copy.file.path.with_extension("") == original.file.path && original.has_head_of(copy);
+    }
+    let is_smaller = end < whole || (end == whole && original_is_first);
+    end >= REMEMBERED && is_smaller && original.begins_with(copy, end).unwrap_or(false)
 }
 
 /// Whether a compressed file, whose content ends here, is just being made of a file that is still there.

@@ -14,7 +14,7 @@ use super::open::{change_of, find_again, is_change, is_in_the_making, open};
 use super::stream::Stream;
 
 /// How often one file is found again that was rotated, before an entry of it is read.
-const MOST_MOVES: u32 = 5;
+const MOST_MOVES: u32 = 20;
 
 /// Where a page ends; its cursor goes on.
 #[derive(Clone, Copy, Debug)]

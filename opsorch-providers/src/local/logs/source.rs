@@ -72,6 +72,11 @@ impl Source {
         self.last_read
     }
 
+    /// Whether it begins with the first bytes of another, as far as that has any.
+    pub(super) fn has_head_of(&self, other: &Self) -> bool {
+        self.head.starts_with(&other.head)
+    }
+
     /// Whether it begins with all of another, up to this end of that.
     pub(super) fn begins_with(&mut self, other: &mut Self, end: u64) -> io::Result<bool> {
         Ok((self.file.compressed || end <= self.file.length)
