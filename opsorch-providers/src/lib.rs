@@ -10,6 +10,14 @@
     not(feature = "local"),
     doc = "| `local` | `local` | incidents, tickets, log files and host metrics, without any vendor |"
 )]
+#![cfg_attr(
+    feature = "prometheus",
+    doc = "| [`prometheus`] | `prometheus` | metrics and alerts from Prometheus and Alertmanager |"
+)]
+#![cfg_attr(
+    not(feature = "prometheus"),
+    doc = "| `prometheus` | `prometheus` | metrics and alerts from Prometheus and Alertmanager |"
+)]
 //!
 //! No feature is on by default. [`registry`] returns the kinds that are compiled in; a control plane takes them from
 //! there and its providers from its configuration:
@@ -29,6 +37,8 @@
 
 #[cfg(feature = "local")]
 pub mod local;
+#[cfg(feature = "prometheus")]
+pub mod prometheus;
 
 use opsorch::Registry;
 
@@ -42,5 +52,7 @@ pub fn registry() -> Registry {
     let registry = Registry::new();
     #[cfg(feature = "local")]
     let registry = registry.register::<local::LocalConfig>();
+    #[cfg(feature = "prometheus")]
+    let registry = registry.register::<prometheus::PrometheusConfig>();
     registry
 }

@@ -29,12 +29,15 @@
 //! rule that has nothing to look at, because the provider does not offer it, is shown as ignored with the reason. All
 //! rules are listed by [`Conformance::rules`].
 
+mod calls;
 mod check;
 mod lab;
 mod listing;
+mod maker;
 mod report;
 mod rule;
 mod rules;
+mod stock;
 mod subject;
 mod tap;
 
@@ -43,7 +46,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{fs, io};
 
-use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use libtest_mimic::{Arguments, Completion, Conclusion, Failed, Trial};
 use opsorch::{Clock, Provider, ProviderConfig, Result};
 use serde_json::Value;
 
@@ -96,6 +99,12 @@ impl Conformance {
         self
     }
 
+    /// Names a channel that messages can be sent to, such as `#ops`. Rules of messages need one.
+    pub fn channel(mut self, channel: impl Into<String>) -> Self {
+        self.subject = self.subject.with_channel(channel.into());
+        self
+    }
+
     /// Names a rule that is knowingly broken, and why. One that is kept after all is a failure, so that the list stays true.
     pub fn deviation(mut self, rule: impl Into<String>, reason: impl Into<String>) -> Self {
         self.deviations.push(Deviation { rule: rule.into(), reason: reason.into() });
@@ -128,7 +137,7 @@ impl Conformance {
     }
 
     /// Runs as the `main` of a test without harness. It takes the arguments of the standard one, such as a filter and
-    /// `--list`. That no rule is selected is a failure.
+    /// `--list`. That every rule is ignored, or that there is no rule of an id, is a failure.
     pub fn main(self) -> ExitCode {
         self.main_with(&Arguments::from_args())
     }
@@ -141,11 +150,9 @@ impl Conformance {
             let failed = Failed::from(unknown.outcome.to_string());
             Trial::test(unknown.name, move || Err(failed))
         }));
-        let listed = arguments.list;
         let conclusion = libtest_mimic::run(arguments, trials);
-        let ran = conclusion.num_passed + conclusion.num_failed + conclusion.num_ignored;
-        if ran == 0 && !listed {
-            eprintln!("no rule was selected; the rules are listed with --list");
+        if let Some(problem) = proves_nothing(arguments, &conclusion) {
+            eprintln!("{problem}");
             return ExitCode::FAILURE;
         }
         let results = std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner));
@@ -206,6 +213,19 @@ impl Conformance {
     }
 }
 
+/// Why a run that found nothing broken proves nothing. A filter that is no rule's id is meant for other tests.
+fn proves_nothing(arguments: &Arguments, conclusion: &Conclusion) -> Option<&'static str> {
+    let judged = conclusion.num_passed + conclusion.num_failed;
+    match &arguments.filter {
+        _ if arguments.list => None,
+        None if judged == 0 => Some("every rule was ignored, so that nothing is proven"),
+        Some(id) if id.starts_with("TK-") && judged + conclusion.num_ignored == 0 => {
+            Some("there is no such rule; the rules are listed with --list")
+        }
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -228,9 +248,12 @@ mod tests {
     }
 
     #[test]
-    fn that_no_rule_is_selected_is_a_failure() {
+    fn that_nothing_is_looked_at_is_a_failure() {
+        let nothing = Conformance::provider("nothing", |_| Ok(Provider::new("nothing")));
+        assert!(!succeeds(nothing, &[]));
         assert!(!succeeds(memory(), &["TK-000"]));
         assert!(succeeds(memory(), &["TK-000", "--list"]));
+        assert!(succeeds(memory(), &["a_test_of_another_binary"]));
     }
 
     #[test]

@@ -43,13 +43,26 @@ use wiremock::{Mock, MockServer, Respond, ResponseTemplate};
 pub trait Double: Send + 'static {
     /// Answers a request as the vendor would.
     fn answer(&mut self, request: &Request) -> Reply;
+
+    /// How the vendor says what others say with this status, such as 401 for a wrong credential. For vendors that have
+    /// their own way, such as 200 and `{"ok": false}`; most say it with the status and JSON with a `message`.
+    fn refusal(&self, status: StatusCode) -> Reply {
+        json(status, &serde_json::json!({ "message": status.canonical_reason().unwrap_or("no") }))
+    }
 }
 
 impl<D: Double + ?Sized> Double for Box<D> {
     fn answer(&mut self, request: &Request) -> Reply {
         (**self).answer(request)
     }
+
+    fn refusal(&self, status: StatusCode) -> Reply {
+        (**self).refusal(status)
+    }
 }
+
+/// The text of every secret in the conformance suite: what a double lets in, and what must show nowhere.
+pub const SECRET: &str = "canary-7d1f0a-secret";
 
 /// A double on a free port of 127.0.0.1, until it is dropped.
 pub struct Server {

@@ -4,3 +4,5 @@
 
 #[cfg(feature = "local")]
 mod local;
+#[cfg(feature = "prometheus")]
+mod prometheus;

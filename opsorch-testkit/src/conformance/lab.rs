@@ -2,11 +2,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use opsorch::gate::Decision;
 use opsorch::secret::{Secret, SecretRef, SecretSource};
-use opsorch::transport::{Reply, Request, Url};
+use opsorch::transport::{Request, Url};
 use opsorch::{
     Action, Actor, BuildEnv, Context, ManualClock, Operation, OpsOrch, Provider, ProviderName, Query, Response, Result,
     Submitted, Target, async_trait,
@@ -16,30 +16,22 @@ use tempfile::TempDir;
 
 use super::rule::{Broken, Checked};
 use super::subject::{Making, Subject};
-use super::tap::{Count, Tap};
-use crate::double::Server;
-use crate::{ClosedPort, FaultServer, NetworkFault};
+use super::tap::{Count, Tap, Trouble};
+use crate::double::{SECRET, Server};
 
 /// The name of the provider in every lab.
-const NAME: &str = "subject";
+pub(super) const NAME: &str = "subject";
 
 /// The text of every secret that a place gives out: wherever it shows, a secret was given away.
-pub(super) const CANARY: &str = "canary-7d1f0a-secret";
+pub(super) const CANARY: &str = SECRET;
 
 /// Where a provider is made: what its configuration may point to.
 #[derive(Debug)]
 pub struct Place {
     folder: TempDir,
     clock: ManualClock,
-    vendor: Option<Vendor>,
-}
-
-/// What answers at the vendor's address.
-#[derive(Debug)]
-enum Vendor {
-    Served(Server),
-    Faulty(FaultServer),
-    Closed(ClosedPort),
+    vendor: Option<Server>,
+    secrets: Arc<Canaries>,
 }
 
 impl Place {
@@ -54,11 +46,7 @@ impl Place {
     /// If the suite was given no [double](crate::Conformance::double).
     #[allow(clippy::expect_used)]
     pub fn url(&self) -> Url {
-        match self.vendor.as_ref().expect("give the suite a double: only that has an address") {
-            Vendor::Served(server) => server.url(),
-            Vendor::Faulty(server) => server.url(),
-            Vendor::Closed(port) => port.url(),
-        }
+        self.vendor.as_ref().expect("give the suite a double: only that has an address").url()
     }
 
     /// A reference to a secret, as it stands in a configuration. Any name will do.
@@ -72,19 +60,6 @@ impl Place {
     }
 }
 
-/// What stands where the vendor is.
-#[derive(Clone, Debug)]
-pub(super) enum Front {
-    /// The double, which behaves.
-    Double,
-    /// Something that gives the same answer to everything.
-    Always(Reply),
-    /// A server that does these things, one for each connection.
-    Faults(Vec<NetworkFault>),
-    /// Nothing: connections are refused.
-    Closed,
-}
-
 /// A provider in a fresh world.
 #[derive(Debug)]
 pub(super) struct Lab {
@@ -95,9 +70,9 @@ pub(super) struct Lab {
 }
 
 impl Lab {
-    pub(super) async fn open(subject: &Subject, front: Front, observed: &Arc<AtomicU64>) -> Checked<Self> {
-        let place = Place::open(subject, front).await?;
-        let tap = Arc::new(Tap::new(Arc::clone(observed))?);
+    pub(super) async fn open(subject: &Subject, secret: &'static str, observed: &Arc<AtomicU64>) -> Checked<Self> {
+        let place = Place::open(subject, secret).await?;
+        let tap = Arc::new(Tap::new(Arc::clone(observed)));
         let provider = make(&subject.making, &place, &tap).await?;
         let ops = OpsOrch::builder()
             .provider(provider)
@@ -117,7 +92,12 @@ impl Lab {
 
     /// Asks the provider.
     pub(super) async fn ask(&self, query: Query) -> Result<Response> {
-        self.ops.query(&self.cx, query).await
+        self.ask_within(&self.cx, query).await
+    }
+
+    /// Asks the provider within a context.
+    pub(super) async fn ask_within(&self, cx: &Context, query: Query) -> Result<Response> {
+        self.ops.query(cx, query).await
     }
 
     /// Asks the provider with an input in JSON, and answers in JSON.
@@ -129,7 +109,12 @@ impl Lab {
 
     /// Has the provider make a change.
     pub(super) async fn change(&self, action: impl Into<Action>) -> Result<Response> {
-        match self.ops.submit(&self.cx, action.into()).await? {
+        self.change_within(&self.cx, action).await
+    }
+
+    /// Has the provider make a change within a context.
+    pub(super) async fn change_within(&self, cx: &Context, action: impl Into<Action>) -> Result<Response> {
+        match self.ops.submit(cx, action.into()).await? {
             Submitted::Done(response) => Ok(response),
             Submitted::Pending(_) => Err(opsorch::Error::unexpected("the suite's policy asks nobody")),
         }
@@ -145,6 +130,31 @@ impl Lab {
         self.tap.lose_the_next_answer();
     }
 
+    /// What the provider was built with; its requests are seen here too.
+    pub(super) fn env(&self) -> BuildEnv {
+        env(&self.place, &self.tap)
+    }
+
+    /// Who asks, without a deadline.
+    pub(super) fn context(&self) -> &Context {
+        &self.cx
+    }
+
+    /// Lets something else become of the provider's requests from here on; `None` lets them through again.
+    pub(super) fn trouble(&self, trouble: impl Into<Option<Trouble>>) {
+        self.tap.trouble(trouble.into());
+    }
+
+    /// The way to the vendor, for what the helpers here do not cover.
+    pub(super) fn tap(&self) -> &Tap {
+        &self.tap
+    }
+
+    /// Whether the provider asked for a secret when it was made.
+    pub(super) fn gave_a_secret(&self) -> bool {
+        self.place.secrets.asked.load(Ordering::Relaxed)
+    }
+
     /// Where the provider was made.
     pub(super) fn place(&self) -> &Place {
         &self.place
@@ -157,17 +167,15 @@ impl Lab {
 }
 
 impl Place {
-    async fn open(subject: &Subject, front: Front) -> Checked<Self> {
+    async fn open(subject: &Subject, secret: &'static str) -> Checked<Self> {
         let clock = ManualClock::default();
         let folder = TempDir::new().map_err(|error| Broken(format!("no folder could be made: {error}")))?;
-        let vendor = match (&subject.double, front) {
-            (None, _) => None,
-            (Some(make), Front::Double) => Some(Vendor::Served(Server::start(make(Arc::new(clock.clone()))).await)),
-            (Some(_), Front::Always(reply)) => Some(Vendor::Served(Server::start(reply).await)),
-            (Some(_), Front::Faults(faults)) => Some(Vendor::Faulty(FaultServer::start(faults).await?)),
-            (Some(_), Front::Closed) => Some(Vendor::Closed(ClosedPort::reserve()?)),
+        let vendor = match &subject.double {
+            Some(make) => Some(Server::start(make(Arc::new(clock.clone()))).await),
+            None => None,
         };
-        let place = Self { folder, clock, vendor };
+        let secrets = Arc::new(Canaries { text: secret, asked: AtomicBool::new(false) });
+        let place = Self { folder, clock, vendor, secrets };
         if let Some(prepare) = &subject.prepare {
             prepare(&place);
         }
@@ -177,7 +185,7 @@ impl Place {
 
 async fn make(making: &Making, place: &Place, tap: &Arc<Tap>) -> Checked<Provider> {
     Ok(match making {
-        Making::Configured { kind, registry, configure } => {
+        Making::Configured { kind, registry, configure, .. } => {
             let name = ProviderName::from(NAME);
             registry.build(&name, kind, &configure(place), &env(place, tap)).await?
         }
@@ -190,17 +198,21 @@ pub(super) fn env(place: &Place, tap: &Arc<Tap>) -> BuildEnv {
     BuildEnv::new()
         .with_transport(Arc::clone(tap) as _)
         .with_clock(Arc::new(place.clock()))
-        .with_secrets(Arc::new(Canaries))
+        .with_secrets(Arc::clone(&place.secrets) as _)
 }
 
-/// A canary for every name.
+/// The same text for every name.
 #[derive(Debug)]
-struct Canaries;
+struct Canaries {
+    text: &'static str,
+    asked: AtomicBool,
+}
 
 #[async_trait]
 impl SecretSource for Canaries {
     async fn resolve(&self, _: &SecretRef) -> Result<Secret> {
-        Ok(Secret::new(CANARY))
+        self.asked.store(true, Ordering::Relaxed);
+        Ok(Secret::new(self.text))
     }
 }
 

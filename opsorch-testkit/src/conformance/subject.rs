@@ -7,12 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use opsorch::{Clock, Provider, ProviderConfig, Registry, Result};
+use opsorch::transport::{Reply, StatusCode};
+use opsorch::{Clock, ManualClock, Provider, ProviderConfig, Registry, Result};
 use serde_json::Value;
 
-use super::lab::{Front, Lab, Place};
+use super::lab::{CANARY, Front, Lab, Place};
 use super::report::Outcome;
 use super::rule::{Broken, Checked, Rule, Verdict};
+use super::stock;
 use crate::double::Double;
 
 /// The longest a check may take: far more than any needs, so that only a provider that hangs meets it.
@@ -24,6 +26,7 @@ pub(super) struct Subject {
     pub(super) making: Making,
     pub(super) double: Option<MakeDouble>,
     pub(super) prepare: Option<Arc<dyn Fn(&Place) + Send + Sync>>,
+    channel: Option<String>,
 }
 
 pub(super) type MakeDouble = Arc<dyn Fn(Arc<dyn Clock>) -> Box<dyn Double> + Send + Sync>;
@@ -32,15 +35,35 @@ pub(super) type MakeDouble = Arc<dyn Fn(Arc<dyn Clock>) -> Box<dyn Double> + Sen
 #[derive(Clone)]
 pub(super) enum Making {
     /// From a configuration, through a registry.
-    Configured { kind: &'static str, registry: Registry, configure: Arc<dyn Fn(&Place) -> Value + Send + Sync> },
+    Configured {
+        kind: &'static str,
+        registry: Registry,
+        configure: Arc<dyn Fn(&Place) -> Value + Send + Sync>,
+        /// Reads a configuration and writes it down again.
+        rewrite: fn(&Value) -> serde_json::Result<Written>,
+    },
     /// By a closure.
     Direct { name: String, make: Arc<dyn Fn(&Place) -> Result<Provider> + Send + Sync> },
+}
+
+/// A configuration that was read.
+#[derive(Debug)]
+pub(super) struct Written {
+    /// As it is written down.
+    pub(super) json: Value,
+    /// As people see it in a debugger, a line for each part.
+    pub(super) debug: String,
+}
+
+fn rewrite<C: ProviderConfig>(config: &Value) -> serde_json::Result<Written> {
+    let config: C = serde_json::from_value(config.clone())?;
+    Ok(Written { json: serde_json::to_value(&config)?, debug: format!("{config:#?}") })
 }
 
 impl Making {
     pub(super) fn configured<C: ProviderConfig>(configure: impl Fn(&Place) -> Value + Send + Sync + 'static) -> Self {
         let registry = Registry::new().register::<C>();
-        Self::Configured { kind: C::KIND, registry, configure: Arc::new(configure) }
+        Self::Configured { kind: C::KIND, registry, configure: Arc::new(configure), rewrite: rewrite::<C> }
     }
 
     pub(super) fn direct(name: &str, make: impl Fn(&Place) -> Result<Provider> + Send + Sync + 'static) -> Self {
@@ -50,7 +73,7 @@ impl Making {
 
 impl Subject {
     pub(super) fn new(making: Making) -> Self {
-        Self { making, double: None, prepare: None }
+        Self { making, double: None, prepare: None, channel: None }
     }
 
     pub(super) fn with_double<D: Double>(mut self, make: impl Fn(Arc<dyn Clock>) -> D + Send + Sync + 'static) -> Self {
@@ -60,6 +83,11 @@ impl Subject {
 
     pub(super) fn with_preparation(mut self, prepare: impl Fn(&Place) + Send + Sync + 'static) -> Self {
         self.prepare = Some(Arc::new(prepare));
+        self
+    }
+
+    pub(super) fn with_channel(mut self, channel: String) -> Self {
+        self.channel = Some(channel);
         self
     }
 
@@ -106,19 +134,42 @@ pub(super) struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// A new lab with the provider in a fresh world.
+    /// A new lab with the provider in a fresh world, in which there is something to look at.
     pub(super) async fn open(&self) -> Checked<Lab> {
-        self.open_behind(Front::Double).await
+        let lab = self.open_behind(Front::Double).await?;
+        stock::fill(&lab).await?;
+        Ok(lab)
     }
 
     /// A new lab whose vendor behaves in a certain way.
     pub(super) async fn open_behind(&self, front: Front) -> Checked<Lab> {
-        Lab::open(self.subject, front, &self.observed).await
+        Lab::open(self.subject, front, CANARY, &self.observed).await
+    }
+
+    /// A new lab in which every secret is this text.
+    pub(super) async fn open_with_secret(&self, secret: &'static str) -> Checked<Lab> {
+        Lab::open(self.subject, Front::Double, secret, &self.observed).await
+    }
+
+    /// How the vendor refuses with a status; `None` without a double.
+    pub(super) fn refusal(&self, status: StatusCode) -> Option<Reply> {
+        let make = self.subject.double.as_ref()?;
+        Some(make(Arc::new(ManualClock::default())).refusal(status))
     }
 
     /// How the provider is made.
     pub(super) fn making(&self) -> &Making {
         &self.subject.making
+    }
+
+    /// A channel that messages can be sent to, where the author named one.
+    pub(super) fn channel(&self) -> Option<&str> {
+        self.subject.channel.as_deref()
+    }
+
+    /// Counts what no layer and no transport sees, such as making a provider.
+    pub(super) fn saw_a_call(&self) {
+        self.observed.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Whether a double stands in for the vendor, so that its answers can be made to fail.

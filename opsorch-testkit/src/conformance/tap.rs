@@ -1,11 +1,14 @@
 //! Eyes on what passes between a control plane and a provider, and between a provider and its vendor.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use opsorch::layer::{Call, Layer, Next};
-use opsorch::transport::{Reply, Request, ReqwestTransport, Transport};
+use opsorch::transport::{Method, Reply, Request, ReqwestTransport, StatusCode, Transport, Url};
 use opsorch::{Error, ErrorKind, Response, Result, async_trait};
+use serde_json::json;
+
+use crate::double;
 
 /// Counts the calls of a provider.
 #[derive(Debug)]
@@ -19,40 +22,181 @@ impl Layer for Count {
     }
 }
 
-/// Sends requests for real, and keeps them. On demand it loses an answer.
+/// Sends requests for real, and keeps them. On demand something else becomes of them.
 #[derive(Debug)]
 pub(super) struct Tap {
-    inner: ReqwestTransport,
-    seen: Mutex<Vec<Request>>,
+    inner: OnceLock<ReqwestTransport>,
+    state: Mutex<State>,
+    under_way: AtomicUsize,
     observed: Arc<AtomicU64>,
-    loses: AtomicBool,
+}
+
+#[derive(Debug)]
+struct State {
+    seen: Vec<Request>,
+    loses: bool,
+    trouble: Option<Trouble>,
+    /// Requests since the trouble began, and those of them that it met.
+    since: usize,
+    met: usize,
+}
+
+/// What becomes of requests in place of an answer of the vendor.
+#[derive(Clone, Debug)]
+pub(super) struct Trouble {
+    of: Of,
+    what: What,
+}
+
+/// Which requests.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Of {
+    All,
+    /// Those that are neither GET nor HEAD.
+    Changes,
+    /// All but so many at the beginning.
+    After(usize),
+}
+
+/// What becomes of them.
+#[derive(Clone, Debug)]
+pub(super) enum What {
+    /// This is the answer; the vendor sees nothing.
+    Answer(Reply),
+    /// They go to another server.
+    Detour(Url),
+    /// They come back: the answer of this status repeats their headers.
+    Echo(StatusCode),
+    /// No answer ever comes.
+    Silence,
+}
+
+impl Trouble {
+    pub(super) fn new(of: Of, what: What) -> Self {
+        Self { of, what }
+    }
+
+    /// Everything is answered in this way.
+    pub(super) fn answer(reply: Reply) -> Self {
+        Self::new(Of::All, What::Answer(reply))
+    }
 }
 
 impl Tap {
-    pub(super) fn new(observed: Arc<AtomicU64>) -> Result<Self> {
-        Ok(Self { inner: ReqwestTransport::new()?, seen: Mutex::default(), observed, loses: AtomicBool::new(false) })
+    pub(super) fn new(observed: Arc<AtomicU64>) -> Self {
+        let state = State { seen: Vec::new(), loses: false, trouble: None, since: 0, met: 0 };
+        Self { inner: OnceLock::new(), state: Mutex::new(state), under_way: AtomicUsize::new(0), observed }
     }
 
     pub(super) fn requests(&self) -> Vec<Request> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.state().seen.clone()
     }
 
     /// Loses the answer to the next request that is not a GET.
     pub(super) fn lose_the_next_answer(&self) {
-        self.loses.store(true, Ordering::Relaxed);
+        self.state().loses = true;
+    }
+
+    /// Begins a trouble, or ends it.
+    pub(super) fn trouble(&self, trouble: Option<Trouble>) {
+        let mut state = self.state();
+        (state.trouble, state.since, state.met) = (trouble, 0, 0);
+    }
+
+    /// How many requests the present trouble met.
+    pub(super) fn met(&self) -> usize {
+        self.state().met
+    }
+
+    /// How many requests wait for an answer.
+    pub(super) fn under_way(&self) -> usize {
+        self.under_way.load(Ordering::Relaxed)
+    }
+
+    /// Keeps a request; what becomes of it, where that is not what it asks for, and whether its answer is lost.
+    fn take(&self, request: &Request) -> (Option<What>, bool) {
+        let mut state = self.state();
+        state.seen.push(request.clone());
+        state.since += 1;
+        let is_change = !matches!(request.method, Method::GET | Method::HEAD);
+        let since = state.since;
+        let what = state.trouble.as_ref().and_then(|trouble| {
+            let meets = match trouble.of {
+                Of::All => true,
+                Of::Changes => is_change,
+                Of::After(spared) => since > spared,
+            };
+            meets.then(|| trouble.what.clone())
+        });
+        state.met += usize::from(what.is_some());
+        (what, request.method != Method::GET && std::mem::take(&mut state.loses))
+    }
+
+    /// Made when it is needed first: reading the system's certificates takes a while.
+    async fn forward(&self, request: Request) -> Result<Reply> {
+        let inner = match self.inner.get() {
+            Some(inner) => inner.clone(),
+            None => {
+                let made = ReqwestTransport::new()?;
+                self.inner.get_or_init(|| made).clone()
+            }
+        };
+        inner.send(request).await
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[async_trait]
 impl Transport for Tap {
-    async fn send(&self, request: Request) -> Result<Reply> {
+    async fn send(&self, mut request: Request) -> Result<Reply> {
         self.observed.fetch_add(1, Ordering::Relaxed);
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(request.clone());
-        let loses = request.method != "GET" && self.loses.swap(false, Ordering::Relaxed);
-        let reply = self.inner.send(request).await?;
+        let (what, loses) = self.take(&request);
+        let _under_way = UnderWay::new(&self.under_way);
+        match what {
+            Some(What::Answer(reply)) => return Ok(reply),
+            Some(What::Echo(status)) => return Ok(echo(status, &request)),
+            Some(What::Silence) => std::future::pending().await,
+            Some(What::Detour(to)) => request.url = at(&request.url, to),
+            None => {}
+        }
+        let reply = self.forward(request).await?;
         match loses {
             true => Err(Error::new(ErrorKind::Unavailable, "the answer was lost, as the suite wanted it")),
             false => Ok(reply),
         }
+    }
+}
+
+/// What a vendor answers that shows people their own requests.
+fn echo(status: StatusCode, request: &Request) -> Reply {
+    let headers: Vec<_> = request.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    let headers: Vec<_> =
+        headers.into_iter().map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(value))).collect();
+    double::json(status, &json!({ "message": "what was sent makes no sense", "request": headers }))
+}
+
+/// The same address at another server.
+fn at(url: &Url, mut server: Url) -> Url {
+    server.set_path(url.path());
+    server.set_query(url.query());
+    server
+}
+
+/// A request that waits for its answer, until it is dropped.
+struct UnderWay<'a>(&'a AtomicUsize);
+
+impl<'a> UnderWay<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

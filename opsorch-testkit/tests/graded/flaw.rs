@@ -1,6 +1,19 @@
 //! The broken providers, as data: a sound one, and what is wrong with it.
 
+mod alerts;
+mod filters;
+mod idempotency;
+mod injection;
+mod logs;
+mod messages;
+mod metrics;
+mod order;
 mod paging;
+mod reads;
+mod runs;
+mod times;
+mod words;
+mod writes;
 
 use opsorch::{Action, Query, Response, Result};
 use opsorch_testkit::{Conformance, MemoryProvider};
@@ -34,10 +47,27 @@ impl Flaw {
     pub fn conformance(&self) -> Conformance {
         let fault = self.fault;
         Conformance::provider("broken", move |place| Ok(tampered(MemoryProvider::seeded(7, place.clock()), fault)))
+            .channel("#ops")
     }
 }
 
 /// All broken providers.
 pub fn flaws() -> impl Iterator<Item = &'static Flaw> {
-    [paging::FLAWS].into_iter().flatten()
+    let all = [
+        alerts::FLAWS,
+        filters::FLAWS,
+        idempotency::FLAWS,
+        injection::FLAWS,
+        logs::FLAWS,
+        messages::FLAWS,
+        metrics::FLAWS,
+        order::FLAWS,
+        paging::FLAWS,
+        reads::FLAWS,
+        runs::FLAWS,
+        times::FLAWS,
+        words::FLAWS,
+        writes::FLAWS,
+    ];
+    all.into_iter().flatten()
 }

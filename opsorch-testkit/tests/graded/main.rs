@@ -14,6 +14,7 @@ use opsorch_testkit::{Conformance, MemoryProvider};
 /// A world in memory, whole.
 fn sound() -> Conformance {
     Conformance::provider("memory", |place| Ok(MemoryProvider::seeded(7, place.clock()).provider("memory")))
+        .channel("#ops")
 }
 
 #[test]

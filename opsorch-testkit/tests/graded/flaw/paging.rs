@@ -1,6 +1,6 @@
 //! Faults of pages and ids.
 
-use opsorch::{IncidentId, Page, Query, Response, Result, TicketQuery};
+use opsorch::{Cursor, Error, IncidentId, Page, Query, Response, Result, TicketQuery};
 use opsorch_testkit::MemoryProvider;
 
 use super::Fault::Read;
@@ -16,6 +16,9 @@ pub const FLAWS: &[Flaw] = &[
         caught_by: &["TK-004"],
         fault: Read(claims_to_be_complete),
     },
+    Flaw { name: "takes any cursor for the first page", caught_by: &["TK-005"], fault: Read(takes_any_cursor) },
+    Flaw { name: "counts its cursors from the newest", caught_by: &["TK-006"], fault: Read(counts_from_the_newest) },
+    Flaw { name: "ends a page where its vendor does", caught_by: &["TK-007"], fault: Read(ends_pages_early) },
     Flaw { name: "reads another title than it lists", caught_by: &["TK-020"], fault: Read(reads_another_title) },
     Flaw { name: "swallows a 404", caught_by: &["TK-021"], fault: Read(swallows_a_404) },
 ];
@@ -64,9 +67,44 @@ fn claims_to_be_complete(memory: &MemoryProvider, query: Query) -> Result<Respon
     })
 }
 
+/// Begins at the beginning where a cursor makes no sense.
+fn takes_any_cursor(memory: &MemoryProvider, query: Query) -> Result<Response> {
+    tickets(memory, query, |mut query| {
+        tickets_of(memory, query.clone()).or_else(|_| {
+            query.cursor = None;
+            tickets_of(memory, query)
+        })
+    })
+}
+
+/// Has the number of tickets that were passed as its cursor, which is another place when there is a new one.
+fn counts_from_the_newest(memory: &MemoryProvider, query: Query) -> Result<Response> {
+    tickets(memory, query, |mut query| {
+        let invalid = |_| Error::invalid("cursor", "expected a number");
+        let passed = query.cursor.take().map_or(Ok(0), |cursor| cursor.as_str().parse().map_err(invalid))?;
+        let size = query.page_size() as usize;
+        query.limit = None;
+        let mut page = tickets_of(memory, query)?;
+        let is_more = page.items.len() > passed + size;
+        page.items = page.items.into_iter().skip(passed).take(size).collect();
+        Ok(page.next(is_more.then(|| Cursor::new((passed + size).to_string()))))
+    })
+}
+
+/// Never gives more than four at once, which is all that its vendor gives.
+fn ends_pages_early(memory: &MemoryProvider, query: Query) -> Result<Response> {
+    tickets(memory, query, |mut query| {
+        query.limit = Some(query.page_size().min(4));
+        tickets_of(memory, query)
+    })
+}
+
+/// Reads other titles of the tickets that have a key, which are those of before.
 fn reads_another_title(memory: &MemoryProvider, query: Query) -> Result<Response> {
     let mut response = ask(memory, query)?;
-    if let Response::Ticket(ticket) = &mut response {
+    if let Response::Ticket(ticket) = &mut response
+        && ticket.key.is_some()
+    {
         ticket.title.push_str(" (archived)");
     }
     Ok(response)

@@ -1,0 +1,137 @@
+//! What it costs to read a matrix of Prometheus: points for each second of CPU time, from the bytes of the answer to
+//! series, through the provider. Beside it, in the same run, the same bytes read into a `serde_json::Value` and into
+//! structs as serde derives them, which are no series yet.
+//!
+//! `cargo bench --bench matrix`
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::fmt::Write;
+use std::hint::black_box;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use opsorch::transport::{Bytes, Reply, Request, StatusCode, Transport};
+use opsorch::{Actor, BuildEnv, Context, MetricQuery, OpsOrch, ProviderConfig, Result, Time};
+use opsorch_providers::prometheus::PrometheusConfig;
+use rustix::time::{ClockId, clock_gettime};
+use serde::Deserialize;
+
+/// The points of a series.
+const POINTS: usize = 100;
+
+/// The points that a measurement reads, at least.
+const WORK: usize = 10_000_000;
+
+/// How often each measurement is made; the best counts, because everything else on the machine only slows it down.
+const ROUNDS: usize = 5;
+
+/// The first moment of the span, and the seconds from point to point.
+const START: i64 = 1_767_225_600;
+const STEP: i64 = 15;
+
+/// Answers every request with the same bytes.
+#[derive(Debug)]
+struct Canned(Bytes);
+
+#[async_trait]
+impl Transport for Canned {
+    async fn send(&self, _: Request) -> Result<Reply> {
+        Ok(Reply::new(StatusCode::OK).body(self.0.clone()))
+    }
+}
+
+/// The answer as serde derives it.
+#[derive(Deserialize)]
+struct Derived {
+    data: DerivedData,
+}
+
+#[derive(Deserialize)]
+struct DerivedData {
+    result: Vec<DerivedSeries>,
+}
+
+#[derive(Deserialize)]
+#[allow(dead_code)] // read, to be measured
+struct DerivedSeries {
+    metric: std::collections::BTreeMap<String, String>,
+    values: Vec<(f64, String)>,
+}
+
+fn main() {
+    println!("million points per CPU-second, best of {ROUNDS}\n");
+    println!("{:>8} {:>12} {:>12} {:>12}", "series", "provider", "Value", "derived");
+    for series in [1, 100, 1000] {
+        let body = matrix(series);
+        let provider = provider(series, body.clone());
+        let value = rate(series, || serde_json::from_slice::<serde_json::Value>(black_box(&body)).unwrap());
+        let derived = rate(series, || {
+            let derived: Derived = serde_json::from_slice(black_box(&body)).unwrap();
+            assert_eq!(derived.data.result.len(), series);
+            derived
+        });
+        println!("{series:>8} {:>12.1} {value:>12.1} {derived:>12.1}", rate(series, provider));
+    }
+}
+
+/// Reads the answer through the provider, as a caller does.
+fn provider(series: usize, body: Bytes) -> impl FnMut() -> Vec<opsorch::MetricSeries> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let config = PrometheusConfig::new("http://prometheus.example.org".parse().unwrap());
+    let env = BuildEnv::new().with_transport(Arc::new(Canned(body)));
+    let ops = runtime.block_on(async {
+        let provider = config.build(&"prometheus".into(), &env).await.unwrap();
+        OpsOrch::builder().provider(provider).without_layers().build().await.unwrap()
+    });
+    let cx = Context::new(Actor::service("bench"));
+    let at = |seconds| Time::from_timestamp_secs(seconds).unwrap();
+    let end = START + STEP * (i64::try_from(POINTS).unwrap() - 1);
+    let query = MetricQuery::new("http_requests_total", at(START), at(end)).limit(u32::try_from(series).unwrap());
+    move || {
+        let page = runtime.block_on(ops.metrics(&cx).query(black_box(query.clone()))).unwrap();
+        assert!(page.is_complete() && page.items.len() == series);
+        assert!(page.items.iter().all(|series| series.points.len() == POINTS));
+        page.items
+    }
+}
+
+/// The best rate of several measurements, in million points per second of this process' CPU time.
+fn rate<T>(series: usize, mut read: impl FnMut() -> T) -> f64 {
+    let repeats = WORK.div_ceil(series * POINTS);
+    let measurement = |_| {
+        let before = cpu_seconds();
+        (0..repeats).for_each(|_| _ = black_box(read()));
+        (repeats * series * POINTS) as f64 / (cpu_seconds() - before) / 1e6
+    };
+    (0..ROUNDS).map(measurement).fold(0.0, f64::max)
+}
+
+fn cpu_seconds() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// A matrix as Prometheus writes it: counters, and rates with all their digits.
+fn matrix(series: usize) -> Bytes {
+    let mut body = String::from(r#"{"status":"success","data":{"resultType":"matrix","result":["#);
+    for index in 0..series {
+        let comma = if index == 0 { "" } else { "," };
+        let labels = format!(
+            r#""__name__":"http_requests_total","code":"200","instance":"10.0.0.{}:9090","job":"api","pod":"api-{index}""#,
+            index % 250
+        );
+        write!(body, r#"{comma}{{"metric":{{{labels}}},"values":["#).unwrap();
+        for point in 0..POINTS {
+            let comma = if point == 0 { "" } else { "," };
+            let time = START + STEP * i64::try_from(point).unwrap();
+            let count = index * 1000 + point * 17;
+            match point % 2 {
+                0 => write!(body, r#"{comma}[{time}.781,"{count}"]"#).unwrap(),
+                _ => write!(body, r#"{comma}[{time}.781,"{}"]"#, count as f64 / 7.0).unwrap(),
+            }
+        }
+        body.push_str("]}");
+    }
+    body.push_str("]}}");
+    body.into()
+}

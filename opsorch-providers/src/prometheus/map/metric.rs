@@ -1,0 +1,148 @@
+//! Series, descriptors, and the pages that show them.
+
+use std::time::Duration;
+
+use opsorch::transport::Url;
+use opsorch::{Error, MetricDescriptor, MetricKind, MetricKindLevel, MetricSeries, Result, Time};
+use serde_json::{Map, Value, json};
+
+use super::super::api::Server;
+use super::super::promql;
+use super::super::wire::discovery::{Meaning, Metadata};
+use super::super::wire::matrix::{Dropped, Part, QueryResult, Series, parse_value};
+
+/// What OpenMetrics calls a metric, where the schema has another word.
+const KINDS: [(&str, MetricKindLevel); 5] = [
+    ("gaugehistogram", MetricKindLevel::Histogram),
+    ("info", MetricKindLevel::Gauge),
+    ("stateset", MetricKindLevel::Gauge),
+    ("untyped", MetricKindLevel::Unknown),
+    ("", MetricKindLevel::Unknown),
+];
+
+/// The ends of the names of series, and the types of the families that have such series. Metadata is kept by family.
+const FAMILIES: [(&str, &[&str]); 5] = [
+    ("_bucket", &["histogram", "gaugehistogram"]),
+    ("_sum", &["histogram", "summary"]),
+    ("_count", &["histogram", "summary"]),
+    ("_total", &["counter"]),
+    ("_info", &["info"]),
+];
+
+/// The series of a result, whatever its type.
+pub(in crate::prometheus) fn series(result: QueryResult, field: &str) -> Result<Vec<Series>> {
+    let QueryResult { result_type, result } = result;
+    let unexpected = || Error::unexpected(format!("expected the parts of a {result_type}, got something else"));
+    match result_type.as_str() {
+        "matrix" | "vector" => result
+            .into_iter()
+            .map(|part| match part {
+                Part::Series(series) => Ok(series),
+                Part::Time(_) | Part::Text(_) => Err(unexpected()),
+            })
+            .collect(),
+        "scalar" => match result.as_slice() {
+            [Part::Time(time), Part::Text(text)] => {
+                let mut series = Series::default();
+                series.push(*time, parse_value(text).ok_or_else(unexpected)?);
+                Ok(vec![series])
+            }
+            _ => Err(unexpected()),
+        },
+        "string" => {
+            Err(Error::invalid(field.to_owned(), "expected a query whose values are numbers, got one of a string"))
+        }
+        _ => Err(Error::unexpected("expected a result that is a matrix, a vector, a scalar or a string")),
+    }
+}
+
+/// A series as the schema has it. After an aggregation it has no name of its own: it gets that of the metric asked for.
+pub(in crate::prometheus) fn to_schema(series: Series, asked: &str, service_label: &str, url: &Url) -> MetricSeries {
+    let Series { name, labels, points, dropped } = series;
+    let mut mapped = MetricSeries::new(name.unwrap_or_else(|| asked.to_owned()), points);
+    mapped.service = labels.iter().find(|(label, _)| label == service_label).map(|(_, value)| value.clone());
+    mapped.labels = labels.into_iter().map(|(label, value)| (label, Value::String(value))).collect();
+    mapped.url = Some(url.clone());
+    if dropped != Dropped::default() {
+        mapped.metadata.insert("droppedPoints".to_owned(), Value::Object(counts(dropped)));
+    }
+    mapped
+}
+
+fn counts(dropped: Dropped) -> Map<String, Value> {
+    let Dropped { nan, infinite, histograms } = dropped;
+    let counts = [("nan", nan), ("inf", infinite), ("histogram", histograms)];
+    counts.into_iter().filter(|(_, count)| *count > 0).map(|(why, count)| (why.to_owned(), count.into())).collect()
+}
+
+/// A metric, with what the targets say about it or about the family it belongs to.
+pub(in crate::prometheus) fn descriptor(name: String, metadata: &Metadata, prometheus: &Server) -> MetricDescriptor {
+    let (family, meanings) = match metadata.get(&name) {
+        Some(meanings) => (None, meanings.as_slice()),
+        None => family(&name, metadata).unwrap_or_default(),
+    };
+    let meaning = meanings.first();
+    let kind = meaning.map_or("", |meaning| &meaning.kind);
+    let mut descriptor =
+        MetricDescriptor::new(&name, to_kind(kind)).url(graph(prometheus, &promql::metric(&name), None));
+    if let Some(Meaning { help, unit, .. }) = meaning {
+        descriptor.description.clone_from(help);
+        descriptor.unit = Some(unit.clone()).filter(|unit| !unit.is_empty());
+    }
+    if KINDS.iter().any(|(word, _)| *word == kind && !kind.is_empty()) {
+        descriptor = descriptor.metadata("type", kind);
+    }
+    if let Some(family) = family {
+        descriptor = descriptor.metadata("family", family);
+    }
+    if meanings.iter().any(|other| Some(other) != meaning) {
+        let all =
+            meanings.iter().map(|Meaning { kind, help, unit }| json!({ "type": kind, "help": help, "unit": unit }));
+        descriptor = descriptor.metadata("variants", all.collect::<Vec<_>>());
+    }
+    descriptor
+}
+
+fn family<'a>(name: &'a str, metadata: &'a Metadata) -> Option<(Option<&'a str>, &'a [Meaning])> {
+    FAMILIES.iter().find_map(|(end, kinds)| {
+        let family = name.strip_suffix(end)?;
+        let meanings = metadata.get(family)?;
+        let belongs = meanings.first().is_some_and(|meaning| kinds.contains(&meaning.kind.as_str()));
+        belongs.then_some((Some(family), meanings.as_slice()))
+    })
+}
+
+fn to_kind(word: &str) -> MetricKind {
+    match KINDS.iter().find(|(known, _)| *known == word) {
+        Some((_, level)) => (*level).into(),
+        None => word.into(),
+    }
+}
+
+/// The page that draws a query: over a span, at a moment if the span is none, or now.
+pub(in crate::prometheus) fn graph(prometheus: &Server, promql: &str, span: Option<(Time, Time)>) -> Url {
+    /// The numbers by which the page knows its tabs.
+    const GRAPH: &str = "0";
+    const TABLE: &str = "1";
+
+    let mut url = prometheus.page("graph");
+    let mut query = url.query_pairs_mut();
+    query.append_pair("g0.expr", promql);
+    query.append_pair("g0.tab", if span.is_some_and(|(start, end)| start == end) { TABLE } else { GRAPH });
+    if let Some((start, end)) = span {
+        if let Some(range) = (end - start).to_std().ok().filter(|range| !range.is_zero()) {
+            query.append_pair("g0.range_input", &duration(range));
+        }
+        query.append_pair("g0.end_input", &end.format("%Y-%m-%d %H:%M:%S").to_string());
+    }
+    drop(query);
+    url
+}
+
+/// A duration as PromQL writes it.
+fn duration(range: Duration) -> String {
+    match range.subsec_millis() {
+        0 => format!("{}s", range.as_secs().max(1)),
+        _ => format!("{}ms", range.as_millis()),
+    }
+}

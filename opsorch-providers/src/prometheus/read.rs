@@ -1,0 +1,4 @@
+//! The readers.
+
+pub(super) mod alert;
+pub(super) mod metric;

@@ -1,0 +1,210 @@
+//! Metrics: their points, and which series a query finds.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use opsorch::{Clock, ErrorKind, Operation, Time};
+use serde_json::{Value, json};
+
+use crate::conformance::lab::{Lab, items};
+use crate::conformance::listing::{both, member};
+use crate::conformance::rule::{Broken, Checked, Verdict, ensure, nothing};
+use crate::conformance::subject::Bench;
+
+/// How many metrics are looked at until one has points.
+const METRICS: usize = 50;
+
+/// The seconds between two points, unless a check says otherwise.
+const STEP: u32 = 60;
+
+/// A metric that has points, and its series.
+#[derive(Debug)]
+struct Measured {
+    name: String,
+    series: Vec<Value>,
+}
+
+pub(in crate::conformance) async fn points_are_in_order_and_in_the_span(bench: &Bench<'_>) -> Checked<Verdict> {
+    let lab = bench.open().await?;
+    let Some(Measured { name, .. }) = measured(&lab).await? else { return nothing_is_measured() };
+    let (start, end) = (before_now(&lab, 40), before_now(&lab, 20));
+    let series = find(&lab, &name, json!({ "start": start, "end": end })).await?.unwrap_or_default();
+    for times in series.iter().map(times) {
+        for time in &times {
+            let is_in = (start..=end).contains(time);
+            ensure!(is_in, "metric.query of `{name}` from {start} to {end} has a point of {time}");
+        }
+        for pair in times.windows(2) {
+            let [first, second] = pair else { continue };
+            ensure!(first < second, "metric.query of `{name}` has the point of {first} before that of {second}");
+        }
+    }
+    Ok(Verdict::Kept)
+}
+
+pub(in crate::conformance) async fn a_step_is_between_points(bench: &Bench<'_>) -> Checked<Verdict> {
+    let lab = bench.open().await?;
+    let Some(Measured { name, .. }) = measured(&lab).await? else { return nothing_is_measured() };
+    for minutes in [1, 5, 15] {
+        let step = Duration::from_secs(60 * minutes);
+        let series = find(&lab, &name, json!({ "step": step.as_secs() })).await?.unwrap_or_default();
+        for mut times in series.iter().map(times) {
+            times.sort();
+            let narrow = times.windows(2).find(|pair| matches!(pair, [first, second] if *first + step > *second));
+            ensure!(narrow.is_none(), "metric.query of `{name}` by steps of {step:?} has points at {narrow:?}");
+        }
+    }
+    Ok(Verdict::Kept)
+}
+
+pub(in crate::conformance) async fn conditions_on_labels_hold(bench: &Bench<'_>) -> Checked<Verdict> {
+    let (lab, mut looked) = (bench.open().await?, false);
+    let Some(measured) = measured(&lab).await? else { return nothing_is_measured() };
+    for (label, value) in labels(&measured.series).iter().take(3) {
+        for (operator, is_equal) in [("=", true), ("!=", false)] {
+            for wanted in [value, "no-such-value-4711"] {
+                let filter = json!({ "label": label, "operator": operator, "value": wanted });
+                let conditions = json!({ "expression": { "filters": [filter] } });
+                let Some(found) = find(&lab, &measured.name, conditions).await? else { continue };
+                let found: Vec<_> = found.iter().map(key).collect();
+                // A series without the label is not looked at: sources differ.
+                for one in measured.series.iter().filter(|one| text(one, label).is_some()) {
+                    let passes = (text(one, label).as_deref() == Some(wanted)) == is_equal;
+                    ensure!(
+                        passes == found.contains(&key(one)),
+                        "metric.query by `{label}` {operator} {wanted:?} {} {}",
+                        if passes { "leaves out" } else { "finds" },
+                        key(one)
+                    );
+                }
+            }
+            looked = true;
+        }
+    }
+    if !looked {
+        nothing!("no series has a label");
+    }
+    Ok(Verdict::Kept)
+}
+
+pub(in crate::conformance) async fn an_unknown_metric_has_no_series(bench: &Bench<'_>) -> Checked<Verdict> {
+    let lab = bench.open().await?;
+    if !lab.offers(Operation::MetricQuery) {
+        nothing!("the provider reads no metrics");
+    }
+    let found = find(&lab, "no_such_metric_4711", json!({})).await?.unwrap_or_default();
+    ensure!(found.is_empty(), "metric.query of a metric that nobody has finds {} series", found.len());
+    Ok(Verdict::Kept)
+}
+
+pub(in crate::conformance) async fn a_sum_is_of_all_series(bench: &Bench<'_>) -> Checked<Verdict> {
+    let lab = bench.open().await?;
+    let Some(Measured { name, series }) = measured(&lab).await? else { return nothing_is_measured() };
+    let Some(found) = find(&lab, &name, json!({ "expression": { "aggregation": "sum" } })).await? else {
+        nothing!("the provider refuses to make sums");
+    };
+    let [sum] = found.as_slice() else {
+        return Err(Broken(format!("metric.query of the sum of `{name}`: expected one series, got {}", found.len())));
+    };
+    let mut expected: BTreeMap<Time, f64> = BTreeMap::new();
+    for (time, value) in series.iter().flat_map(points) {
+        *expected.entry(time).or_default() += value;
+    }
+    // A source that is alive may have measured something since.
+    expected.pop_last();
+    for (time, value) in points(sum) {
+        let Some(expected) = expected.get(&time) else { continue };
+        let is_same = (value - expected).abs() <= 1e-9 * expected.abs().max(1.0);
+        ensure!(
+            is_same,
+            "metric.query of the sum of `{name}` is {value} at {time}; the series have {expected} together"
+        );
+    }
+    Ok(Verdict::Kept)
+}
+
+pub(in crate::conformance) async fn what_is_described_can_be_queried(bench: &Bench<'_>) -> Checked<Verdict> {
+    let lab = bench.open().await?;
+    if !lab.offers(Operation::MetricDescribe) {
+        nothing!("the provider describes no metrics");
+    }
+    let described = items(&lab.read(Operation::MetricDescribe, json!({})).await??)?.len();
+    if described == 0 {
+        nothing!("no metric is described");
+    }
+    ensure!(
+        measured(&lab).await?.is_some(),
+        "metric.describe lists {described} metrics, and metric.query finds points of none in the hour before the clock"
+    );
+    Ok(Verdict::Kept)
+}
+
+/// The first metric that is described and has points; rather one with several series.
+async fn measured(lab: &Lab) -> Checked<Option<Measured>> {
+    let mut found: Option<Measured> = None;
+    if !lab.offers(Operation::MetricQuery) {
+        return Ok(found);
+    }
+    let described = lab.read(Operation::MetricDescribe, json!({})).await??;
+    for metric in items(&described)?.iter().take(METRICS) {
+        let name = member(metric, "name").as_str().unwrap_or_default();
+        let series = find(lab, name, json!({})).await?.unwrap_or_default();
+        if series.len() > found.as_ref().map_or(0, |found| found.series.len()) {
+            found = Some(Measured { name: name.to_owned(), series });
+        }
+        if found.as_ref().is_some_and(|found| found.series.len() > 1) {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+fn nothing_is_measured() -> Checked<Verdict> {
+    nothing!("no metric that is described has points in the hour before the clock")
+}
+
+/// What a query with these conditions finds in the last hour; `None` where the provider refuses them, as it may.
+async fn find(lab: &Lab, metric: &str, conditions: Value) -> Checked<Option<Vec<Value>>> {
+    let span = json!({ "start": before_now(lab, 60), "end": before_now(lab, 0), "step": STEP, "limit": 1_000 });
+    let metric = json!({ "expression": { "metricName": metric } });
+    match lab.read(Operation::MetricQuery, both(&both(&span, &metric), &conditions)).await? {
+        Ok(page) => items(&page).map(Some),
+        Err(error) if error.kind() == &ErrorKind::Unsupported => Ok(None),
+        Err(error) => Err(Broken(format!(
+            "metric.query with {metric} and {conditions}: expected series, or `unsupported`, got {error:?}"
+        ))),
+    }
+}
+
+fn before_now(lab: &Lab, minutes: u64) -> Time {
+    lab.place().clock().now() - Duration::from_secs(60 * minutes)
+}
+
+/// The points of a series, in its order.
+fn points(series: &Value) -> Vec<(Time, f64)> {
+    let points = member(series, "points").as_array().into_iter().flatten();
+    points
+        .filter_map(|point| {
+            Some((member(point, "timestamp").as_str()?.parse().ok()?, member(point, "value").as_f64()?))
+        })
+        .collect()
+}
+
+fn times(series: &Value) -> Vec<Time> {
+    points(series).into_iter().map(|(time, _)| time).collect()
+}
+
+/// What tells a series from the others of its metric.
+fn key(series: &Value) -> String {
+    format!("{} {}", member(series, "service"), member(series, "labels"))
+}
+
+/// The labels that series have, each with one value.
+fn labels(series: &[Value]) -> BTreeMap<String, String> {
+    let labels = series.iter().filter_map(|one| member(one, "labels").as_object()).flatten();
+    labels.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
+}
+
+fn text(series: &Value, label: &str) -> Option<String> {
+    member(series, "labels").get(label)?.as_str().map(str::to_owned)
+}
