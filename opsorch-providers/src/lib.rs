@@ -40,6 +40,9 @@ pub mod local;
 #[cfg(feature = "prometheus")]
 pub mod prometheus;
 
+#[cfg(any(feature = "github", feature = "jira", feature = "pagerduty", feature = "slack"))]
+mod signature;
+
 use opsorch::Registry;
 
 /// The kinds that are compiled in.
