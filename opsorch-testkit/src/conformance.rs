@@ -47,7 +47,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::{fs, io};
 
 use libtest_mimic::{Arguments, Completion, Conclusion, Failed, Trial};
-use opsorch::{Clock, Provider, ProviderConfig, Result};
+use opsorch::{Clock, OperationSet, Provider, ProviderConfig, Result};
 use serde_json::Value;
 
 pub use self::lab::Place;
@@ -128,6 +128,14 @@ impl Conformance {
     /// Every rule there is.
     pub fn rules() -> &'static [Rule] {
         rules::RULES
+    }
+
+    /// The operations that the provider offers.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn operations(&self) -> Result<OperationSet> {
+        self.subject.operations()
     }
 
     /// Runs every rule and returns what was found. Rules run one after the other.

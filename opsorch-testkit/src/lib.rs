@@ -8,6 +8,8 @@
 //! * [`Recorder`] writes down what an adapter and its vendor say to each other, without secrets; [`Replay`] answers from
 //!   that [`Cassette`].
 //! * [`FaultServer`] breaks connections in the ways that servers do.
+//! * [`double`] has small vendors that behave, to be given the words of a real one, and a [`Contract`] checks what is
+//!   said against the vendor's OpenAPI document.
 //!
 //! Writers are reached the way production code reaches them, through an [`OpsOrch`](opsorch::OpsOrch) with a policy;
 //! there is no other way to an approved input.
@@ -39,6 +41,7 @@
 
 mod approver;
 mod cassette;
+mod contract;
 mod fault;
 mod fault_server;
 mod memory;
@@ -51,6 +54,7 @@ pub mod store;
 pub use approver::ScriptedApprover;
 pub use conformance::Conformance;
 pub use cassette::{Cassette, Scrub};
+pub use contract::{Contract, Exchanges, Guarded, Violation};
 pub use fault::{Fault, Faults, Recorded};
 pub use fault_server::{ClosedPort, FaultServer, NetworkFault};
 pub use memory::MemoryProvider;

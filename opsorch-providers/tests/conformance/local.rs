@@ -1,5 +1,5 @@
 //! `local` keeps the rules of the contract.
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use std::fs;
 use std::process::ExitCode;
@@ -10,6 +10,10 @@ use opsorch_testkit::conformance::Place;
 use serde_json::json;
 
 fn main() -> ExitCode {
+    suite().report_to(env!("CARGO_TARGET_TMPDIR")).main()
+}
+
+pub fn suite() -> Conformance {
     Conformance::of::<LocalConfig>(|place| {
         let folder = place.folder();
         json!({
@@ -19,9 +23,8 @@ fn main() -> ExitCode {
             "plans": folder.join("plans"),
         })
     })
+    .channel("#ops")
     .prepare(write_the_world)
-    .report_to(env!("CARGO_TARGET_TMPDIR"))
-    .main()
 }
 
 /// What `local` reads and does not write: logs, the catalog and plans.

@@ -111,9 +111,7 @@ impl Met<'_> {
                 Err(Broken(format!("{call}, {because}: the provider panicked")))
             }
             Err(error) => Ok(error),
-            Ok(response) => {
-                Err(Broken(format!("{call}, {because}: expected an error, got {}", content(response))))
-            }
+            Ok(response) => Err(Broken(format!("{call}, {because}: expected an error, got {}", content(response)))),
         }
     }
 }

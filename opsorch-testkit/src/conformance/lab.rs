@@ -30,7 +30,7 @@ pub(super) const CANARY: &str = SECRET;
 pub struct Place {
     folder: TempDir,
     clock: ManualClock,
-    vendor: Option<Server>,
+    vendor: Option<Arc<Server>>,
     secrets: Arc<Canaries>,
 }
 
@@ -72,7 +72,7 @@ pub(super) struct Lab {
 impl Lab {
     pub(super) async fn open(subject: &Subject, secret: &'static str, observed: &Arc<AtomicU64>) -> Checked<Self> {
         let place = Place::open(subject, secret).await?;
-        let tap = Arc::new(Tap::new(Arc::clone(observed)));
+        let tap = Arc::new(Tap::new(place.vendor.clone(), Arc::clone(observed)));
         let provider = make(&subject.making, &place, &tap).await?;
         let ops = OpsOrch::builder()
             .provider(provider)
@@ -171,7 +171,7 @@ impl Place {
         let clock = ManualClock::default();
         let folder = TempDir::new().map_err(|error| Broken(format!("no folder could be made: {error}")))?;
         let vendor = match &subject.double {
-            Some(make) => Some(Server::start(make(Arc::new(clock.clone()))).await),
+            Some(make) => Some(Arc::new(Server::start(make(Arc::new(clock.clone()))).await)),
             None => None,
         };
         let secrets = Arc::new(Canaries { text: secret, asked: AtomicBool::new(false) });

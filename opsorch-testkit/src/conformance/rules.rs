@@ -62,7 +62,7 @@ rules! {
     "TK-052" Must writes::an_update_changes_what_is_given, "An update changes the members that are given, and no others.";
     "TK-053" Must writes::an_unknown_id_changes_nothing, "A change of an unknown id is `not_found` and makes nothing.";
     "TK-054" Must writes::an_appended_entry_is_in_the_timeline, "An entry that was appended is in the timeline once, with its kind, body and time.";
-    "TK-055" Must writes::a_blank_title_is_not_replaced, "A blank title is `invalid` or kept as it is, and never replaced by another.";
+    "TK-055" Must writes::a_blank_title_is_not_replaced, "A blank title is refused or kept as it is, and never replaced by another.";
     "TK-056" Should writes::a_field_is_kept_or_refused, "A member of `fields` or `metadata` is kept or refused, and not dropped.";
     "TK-057" Must writes::the_answer_is_what_is_there, "A change answers what a read gives right after it.";
     "TK-060" Must alerts::one_key_is_one_alert, "Raising an alert again under its deduplication key is the same alert, and under another key another one.";

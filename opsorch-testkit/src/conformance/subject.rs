@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use opsorch::transport::{Reply, StatusCode};
-use opsorch::{Clock, ManualClock, Provider, ProviderConfig, Registry, Result};
+use opsorch::{Clock, Error, ManualClock, Operation, OperationSet, Provider, ProviderConfig, Registry, Result};
 use serde_json::Value;
 
-use super::lab::{CANARY, Front, Lab, Place};
+use super::lab::{CANARY, Lab, Place};
 use super::report::Outcome;
 use super::rule::{Broken, Checked, Rule, Verdict};
 use super::stock;
@@ -25,9 +25,12 @@ const LONGEST_CHECK: Duration = Duration::from_secs(60);
 pub(super) struct Subject {
     pub(super) making: Making,
     pub(super) double: Option<MakeDouble>,
-    pub(super) prepare: Option<Arc<dyn Fn(&Place) + Send + Sync>>,
+    pub(super) prepare: Option<At<()>>,
     channel: Option<String>,
 }
+
+/// What is done at each place.
+pub(super) type At<T> = Arc<dyn Fn(&Place) -> T + Send + Sync>;
 
 pub(super) type MakeDouble = Arc<dyn Fn(Arc<dyn Clock>) -> Box<dyn Double> + Send + Sync>;
 
@@ -38,12 +41,12 @@ pub(super) enum Making {
     Configured {
         kind: &'static str,
         registry: Registry,
-        configure: Arc<dyn Fn(&Place) -> Value + Send + Sync>,
+        configure: At<Value>,
         /// Reads a configuration and writes it down again.
         rewrite: fn(&Value) -> serde_json::Result<Written>,
     },
     /// By a closure.
-    Direct { name: String, make: Arc<dyn Fn(&Place) -> Result<Provider> + Send + Sync> },
+    Direct { name: String, make: At<Result<Provider>> },
 }
 
 /// A configuration that was read.
@@ -98,6 +101,15 @@ impl Subject {
         }
     }
 
+    /// What the provider offers.
+    pub(super) fn operations(&self) -> Result<OperationSet> {
+        let no_runtime = |error| Error::unexpected("no runtime could be made").with_source(error);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(no_runtime)?;
+        let bench = Bench { subject: self, observed: Arc::default() };
+        let lab = runtime.block_on(bench.open_bare()).map_err(|Broken(how)| Error::unexpected(how))?;
+        Ok(Operation::ALL.iter().copied().filter(|operation| lab.offers(*operation)).collect())
+    }
+
     /// Checks a rule on a runtime of its own. A check that passes without having seen anything has proven nothing.
     pub(super) fn check(&self, rule: &Rule) -> Outcome {
         let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -136,19 +148,19 @@ pub(super) struct Bench<'a> {
 impl Bench<'_> {
     /// A new lab with the provider in a fresh world, in which there is something to look at.
     pub(super) async fn open(&self) -> Checked<Lab> {
-        let lab = self.open_behind(Front::Double).await?;
+        let lab = self.open_bare().await?;
         stock::fill(&lab).await?;
         Ok(lab)
     }
 
-    /// A new lab whose vendor behaves in a certain way.
-    pub(super) async fn open_behind(&self, front: Front) -> Checked<Lab> {
-        Lab::open(self.subject, front, CANARY, &self.observed).await
+    /// A new lab with the provider in a fresh world, as the author made it.
+    pub(super) async fn open_bare(&self) -> Checked<Lab> {
+        self.open_with_secret(CANARY).await
     }
 
     /// A new lab in which every secret is this text.
     pub(super) async fn open_with_secret(&self, secret: &'static str) -> Checked<Lab> {
-        Lab::open(self.subject, Front::Double, secret, &self.observed).await
+        Lab::open(self.subject, secret, &self.observed).await
     }
 
     /// How the vendor refuses with a status; `None` without a double.

@@ -8,7 +8,7 @@ use opsorch::transport::{Method, Reply, Request, ReqwestTransport, StatusCode, T
 use opsorch::{Error, ErrorKind, Response, Result, async_trait};
 use serde_json::json;
 
-use crate::double;
+use crate::double::{self, Server};
 
 /// Counts the calls of a provider.
 #[derive(Debug)]
@@ -22,10 +22,13 @@ impl Layer for Count {
     }
 }
 
-/// Sends requests for real, and keeps them. On demand something else becomes of them.
+/// Brings requests to the vendor's double, and keeps them. On demand something else becomes of them.
+///
+/// The double is asked without a connection. Connections are for what goes wrong with them, and for other servers.
 #[derive(Debug)]
 pub(super) struct Tap {
-    inner: OnceLock<ReqwestTransport>,
+    vendor: Option<Arc<Server>>,
+    network: OnceLock<ReqwestTransport>,
     state: Mutex<State>,
     under_way: AtomicUsize,
     observed: Arc<AtomicU64>,
@@ -83,9 +86,10 @@ impl Trouble {
 }
 
 impl Tap {
-    pub(super) fn new(observed: Arc<AtomicU64>) -> Self {
+    pub(super) fn new(vendor: Option<Arc<Server>>, observed: Arc<AtomicU64>) -> Self {
         let state = State { seen: Vec::new(), loses: false, trouble: None, since: 0, met: 0 };
-        Self { inner: OnceLock::new(), state: Mutex::new(state), under_way: AtomicUsize::new(0), observed }
+        let under_way = AtomicUsize::new(0);
+        Self { vendor, network: OnceLock::new(), state: Mutex::new(state), under_way, observed }
     }
 
     pub(super) fn requests(&self) -> Vec<Request> {
@@ -132,16 +136,19 @@ impl Tap {
         (what, request.method != Method::GET && std::mem::take(&mut state.loses))
     }
 
-    /// Made when it is needed first: reading the system's certificates takes a while.
     async fn forward(&self, request: Request) -> Result<Reply> {
-        let inner = match self.inner.get() {
-            Some(inner) => inner.clone(),
+        if let Some(vendor) = self.vendor.as_ref().filter(|vendor| vendor.url().origin() == request.url.origin()) {
+            return Ok(vendor.answer(&request));
+        }
+        // Made when it is needed first: reading the system's certificates takes a while.
+        let network = match self.network.get() {
+            Some(network) => network.clone(),
             None => {
                 let made = ReqwestTransport::new()?;
-                self.inner.get_or_init(|| made).clone()
+                self.network.get_or_init(|| made).clone()
             }
         };
-        inner.send(request).await
+        network.send(request).await
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

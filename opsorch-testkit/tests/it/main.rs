@@ -3,6 +3,10 @@
 mod alert;
 mod approver;
 mod catalogue;
+mod contract;
+mod contract_vendors;
+mod double;
+mod double_paging;
 mod fault;
 mod fault_server;
 mod incident;

@@ -6,6 +6,7 @@ mod read;
 mod readers;
 mod rows;
 mod steps;
+mod tail;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -96,7 +97,7 @@ impl SqliteOptions {
     }
 
     /// Limits the size of the file, so that a log that grows cannot fill a disk that others need. At the limit every
-    /// change is refused as if the disk were full. The write-ahead log beside the file, some megabytes, comes on top.
+    /// change is refused as if the disk were full. The write-ahead log beside the file, some 16 MiB, comes on top.
     pub fn max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = Some(bytes);
         self

@@ -67,7 +67,10 @@ pub(in crate::conformance) async fn a_silence_ends(bench: &Bench<'_>) -> Checked
     lab.place().clock().advance(2 * SILENCE);
     let status = status(&lab, &id).await?;
     let is_suppressed = status.level() == AlertStatusLevel::Suppressed;
-    ensure!(!is_suppressed, "alert.silence of {id}: its status is `{status}` after the time until which it was silenced");
+    ensure!(
+        !is_suppressed,
+        "alert.silence of {id}: its status is `{status}` after the time until which it was silenced"
+    );
     Ok(Verdict::Kept)
 }
 

@@ -6,7 +6,7 @@ use opsorch::secret::{Secret, SecretRef, SecretSource};
 use opsorch::{Error, ErrorKind, Provider, Registry, Result, async_trait};
 use serde_json::{Value, json};
 
-use crate::conformance::lab::{CANARY, Front, Lab, NAME};
+use crate::conformance::lab::{CANARY, Lab, NAME};
 use crate::conformance::rule::{Broken, Checked, Verdict, ensure, nothing};
 use crate::conformance::subject::{Bench, Making, Written};
 
@@ -14,10 +14,11 @@ use crate::conformance::subject::{Bench, Making, Written};
 const NO_KEY: &str = "noSuchKey4711";
 
 pub(in crate::conformance) async fn it_reads_as_it_was_written(bench: &Bench<'_>) -> Checked<Verdict> {
-    let lab = bench.open_behind(Front::Double).await?;
+    let lab = bench.open_bare().await?;
     let Some(kind) = Kind::of(bench, &lab) else { return Ok(no_configuration()) };
     let rewrite = |config: &Value| {
-        (kind.rewrite)(config).map_err(|error| Broken(format!("a configuration cannot be read and written down: {error}")))
+        (kind.rewrite)(config)
+            .map_err(|error| Broken(format!("a configuration cannot be read and written down: {error}")))
     };
     let first = rewrite(&kind.config)?;
     let second = rewrite(&first.json)?;
@@ -41,7 +42,7 @@ pub(in crate::conformance) async fn it_reads_as_it_was_written(bench: &Bench<'_>
 }
 
 pub(in crate::conformance) async fn an_unknown_key_is_refused(bench: &Bench<'_>) -> Checked<Verdict> {
-    let lab = bench.open_behind(Front::Double).await?;
+    let lab = bench.open_bare().await?;
     let Some(kind) = Kind::of(bench, &lab) else { return Ok(no_configuration()) };
     let mut config = kind.config.clone();
     let Some(members) = config.as_object_mut() else { return Ok(no_configuration()) };
@@ -54,7 +55,7 @@ pub(in crate::conformance) async fn an_unknown_key_is_refused(bench: &Bench<'_>)
 }
 
 pub(in crate::conformance) async fn a_missing_secret_is_named(bench: &Bench<'_>) -> Checked<Verdict> {
-    let lab = bench.open_behind(Front::Double).await?;
+    let lab = bench.open_bare().await?;
     let Some(kind) = Kind::of(bench, &lab) else { return Ok(no_configuration()) };
     let all = Arc::new(Vault::default());
     kind.build_with(bench, &lab, &all).await?;
@@ -76,7 +77,7 @@ pub(in crate::conformance) async fn a_missing_secret_is_named(bench: &Bench<'_>)
 }
 
 pub(in crate::conformance) async fn making_it_sends_nothing(bench: &Bench<'_>) -> Checked<Verdict> {
-    let lab = bench.open_behind(Front::Double).await?;
+    let lab = bench.open_bare().await?;
     let Some(kind) = Kind::of(bench, &lab) else { return Ok(no_configuration()) };
     kind.build(bench, &kind.config, &lab).await?;
     let sent = lab.requests();
@@ -86,14 +87,14 @@ pub(in crate::conformance) async fn making_it_sends_nothing(bench: &Bench<'_>) -
 }
 
 pub(in crate::conformance) async fn it_offers_the_same_each_time(bench: &Bench<'_>) -> Checked<Verdict> {
-    let lab = bench.open_behind(Front::Double).await?;
+    let lab = bench.open_bare().await?;
     let Some(kind) = Kind::of(bench, &lab) else { return Ok(no_configuration()) };
     let first = kind.build(bench, &kind.config, &lab).await?.operations();
     for _ in 0..2 {
         let again = kind.build(bench, &kind.config, &lab).await?.operations();
         ensure!(again == first, "of one configuration, one provider offers {first}, and the next one {again}");
     }
-    let elsewhere = bench.open_behind(Front::Double).await?.ops().providers().next().map(Provider::operations);
+    let elsewhere = bench.open_bare().await?.ops().providers().next().map(Provider::operations);
     ensure!(elsewhere == Some(first), "a provider in another place offers {elsewhere:?} instead of {first}");
     Ok(Verdict::Kept)
 }

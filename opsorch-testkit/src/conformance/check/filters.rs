@@ -39,7 +39,7 @@ pub(in crate::conformance) async fn all_words_of_a_level_find_the_same(bench: &B
         for filter in listing.filters {
             let Some(vocabulary) = filter.vocabulary() else { continue };
             for word in filter.values(&things) {
-                let Some(found) = listing.find(&lab, &filter.of(&[word.clone()])).await? else { continue };
+                let Some(found) = listing.find(&lab, &filter.of(std::slice::from_ref(&word))).await? else { continue };
                 let others = (vocabulary.others)(word.as_str().unwrap_or_default());
                 for other in others.iter().take(2) {
                     let Some(same) = listing.find(&lab, &filter.of(&[json!(other)])).await? else { continue };
@@ -190,10 +190,10 @@ async fn agree(bench: &Bench<'_>, is_meant: impl Fn(&Filter) -> bool) -> Checked
 
 fn compare(listing: &Listing, filter: &Filter, value: &Value, found: &[Value], things: &[Value]) -> Checked {
     let ids = identities(found);
-    let left_out =
-        things.iter().find(|thing| filter.passes(value, thing) == Some(true) && !ids.contains(&identity(thing)));
+    let is_left_out = |thing: &&Value| filter.passes(value, thing) == Some(true) && !ids.contains(&identity(thing));
+    let left_out = things.iter().find(is_left_out).map(identity);
     ensure!(left_out.is_none(), "{} by `{}` = {value} leaves out {left_out:?}", listing.query, filter.path);
-    let too_many = found.iter().find(|thing| filter.passes(value, thing) == Some(false));
+    let too_many = found.iter().find(|thing| filter.passes(value, thing) == Some(false)).map(identity);
     ensure!(too_many.is_none(), "{} by `{}` = {value} finds {too_many:?}", listing.query, filter.path);
     Ok(())
 }

@@ -19,15 +19,15 @@ use crate::conformance::subject::Bench;
 
 pub(in crate::conformance) async fn one_key_makes_one_thing(bench: &Bench<'_>) -> Checked<Verdict> {
     let (lab, mut looked) = (bench.open().await?, false);
+    let (first, second) = (Plane::around(&lab).await?, Plane::around(&lab).await?);
     for Making { action, maker } in makings(bench, &lab, "under one key").await? {
         let operation = action.operation();
-        let first = Plane::around(&lab).await?;
         let made = expect_made(operation, first.submit(&action, "one").await)?;
         if !first.may_repeat() {
             continue;
         }
         let before = count(&lab, maker, &action).await?;
-        let again = expect_made(operation, Plane::around(&lab).await?.submit(&action, "one").await)?;
+        let again = expect_made(operation, second.submit(&action, "one").await)?;
         ensure!(
             made.get("id") == again.get("id"),
             "{operation} under one idempotency key made {}, and asked again it made {}",
@@ -43,13 +43,13 @@ pub(in crate::conformance) async fn one_key_makes_one_thing(bench: &Bench<'_>) -
 
 pub(in crate::conformance) async fn another_key_makes_another_thing(bench: &Bench<'_>) -> Checked<Verdict> {
     let (lab, mut looked) = (bench.open().await?, false);
+    let plane = Plane::around(&lab).await?;
     for Making { action, .. } in makings(bench, &lab, "under two keys").await? {
         let operation = action.operation();
         // A repetition of these is the same thing whatever the key: that is what they are for.
         if operation.is_idempotent() || operation == Operation::IncidentTimelineAppend {
             continue;
         }
-        let plane = Plane::around(&lab).await?;
         let first = expect_made(operation, plane.submit(&action, "one").await)?;
         let second = expect_made(operation, plane.submit(&action, "another").await)?;
         ensure!(
@@ -67,16 +67,16 @@ pub(in crate::conformance) async fn a_lost_answer_makes_one_thing(bench: &Bench<
         return Ok(no_double());
     }
     let (lab, mut looked) = (bench.open().await?, false);
+    let (first, second) = (Plane::around(&lab).await?, Plane::around(&lab).await?);
     for Making { action, maker } in makings(bench, &lab, "with a lost answer").await? {
         let operation = action.operation();
         let before = count(&lab, maker, &action).await?;
-        let first = Plane::around(&lab).await?;
         lab.lose_the_next_answer();
         let lost = first.submit(&action, "lost").await;
         if !first.may_repeat() {
             continue;
         }
-        let made = Plane::around(&lab).await?.submit(&action, "lost").await;
+        let made = second.submit(&action, "lost").await;
         ensure!(made.is_ok(), "{operation} asked again after its answer was lost ({lost:?}): {made:?}");
         let after = count(&lab, maker, &action).await?;
         ensure!(
@@ -94,18 +94,22 @@ pub(in crate::conformance) async fn a_lost_answer_is_told(bench: &Bench<'_>) -> 
         return Ok(no_double());
     }
     let (lab, mut looked) = (bench.open().await?, false);
+    let plane = Plane::around(&lab).await?;
     for Making { action, maker } in makings(bench, &lab, "with a lost answer").await? {
         let operation = action.operation();
         let before = count(&lab, maker, &action).await?;
         lab.lose_the_next_answer();
-        let lost = Plane::around(&lab).await?.submit(&action, "lost").await;
+        let lost = plane.submit(&action, "lost").await;
         let after = count(&lab, maker, &action).await?;
         ensure!(
             after <= before + 1,
             "{operation}: its answer was lost, and the provider sent it again by itself: {before} things became {after}"
         );
         let denied = lost.as_ref().is_err_and(|error| !error.may_have_applied());
-        ensure!(!denied || after == before, "{operation}: it was made, its answer was lost, and the error denies it: {lost:?}");
+        ensure!(
+            !denied || after == before,
+            "{operation}: it was made, its answer was lost, and the error denies it: {lost:?}"
+        );
         looked = true;
     }
     if !looked {
@@ -196,9 +200,11 @@ impl Plane {
         Ok(Self { ops, repeatable })
     }
 
-    /// The key that the vendor sees follows from the caller, the key and the action: it is the same from every plane.
+    /// Makes a change under a key of its operation. The key that the vendor sees follows from the caller, this key and the
+    /// action: it is the same from every plane.
     async fn submit(&self, action: &Action, key: &str) -> Result<Value> {
         let cx = Context::new(Actor::service("conformance"));
+        let key = format!("{}-{key}", action.operation());
         let submission = Submission::from(action.clone()).idempotency_key(key);
         match self.ops.submit(&cx, submission).await? {
             Submitted::Done(response) => Ok(content(&response)),
@@ -206,7 +212,7 @@ impl Plane {
         }
     }
 
-    /// Whether the provider declares that its vendor honours the key of what was submitted.
+    /// Whether the provider declares that its vendor honours the key of what was submitted last.
     fn may_repeat(&self) -> bool {
         self.repeatable.load(Ordering::Relaxed)
     }

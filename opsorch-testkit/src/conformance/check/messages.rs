@@ -18,7 +18,10 @@ pub(in crate::conformance) async fn a_sent_message_can_be_replaced(bench: &Bench
     let input = json!({ "id": sent.get("id"), "channel": channel, "body": "the replica has caught up" });
     let answer = change(&lab, Operation::MessagingUpdate, input.clone()).await?;
     let is_same = answer.as_ref().is_ok_and(|answer| answer.get("id") == sent.get("id"));
-    ensure!(is_same, "messaging.update of {input}, which messaging.send answered: expected the same message, got {answer:?}");
+    ensure!(
+        is_same,
+        "messaging.update of {input}, which messaging.send answered: expected the same message, got {answer:?}"
+    );
     Ok(Verdict::Kept)
 }
 

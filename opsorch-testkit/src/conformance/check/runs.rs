@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use opsorch::{ErrorKind, Operation, Plan, Response, Result, Run, RunStatusLevel, Step, StepId, StepKindLevel};
 use opsorch::{CancelRun, CompleteStep, PlanQuery, Query, RunId, StartRun, StepStatusLevel};
+use opsorch::{ErrorKind, Operation, Plan, Response, Result, Run, RunStatusLevel, Step, StepId, StepKindLevel};
 
 use crate::conformance::lab::Lab;
 use crate::conformance::rule::{Broken, Checked, Verdict, ensure, nothing};
@@ -16,11 +16,13 @@ pub(in crate::conformance) async fn a_run_has_every_step(bench: &Bench<'_>) -> C
     let lab = bench.open().await?;
     let Some((plan, run)) = started(&lab, |_| true).await? else { return Ok(no_plan()) };
     let steps = |steps: &mut dyn Iterator<Item = &StepId>| steps.cloned().collect::<BTreeSet<_>>();
-    let (has, planned) = (
-        steps(&mut run.steps.iter().map(|step| &step.step_id)),
-        steps(&mut plan.steps.iter().map(|step| &step.id)),
+    let (has, planned) =
+        (steps(&mut run.steps.iter().map(|step| &step.step_id)), steps(&mut plan.steps.iter().map(|step| &step.id)));
+    ensure!(
+        has == planned,
+        "orchestration.runs.start of {}: the run has the steps {has:?}, the plan {planned:?}",
+        plan.id
     );
-    ensure!(has == planned, "orchestration.runs.start of {}: the run has the steps {has:?}, the plan {planned:?}", plan.id);
     Ok(Verdict::Kept)
 }
 
@@ -31,7 +33,11 @@ pub(in crate::conformance) async fn steps_are_completed_in_order(bench: &Bench<'
     let Some(early) = early else { return Ok(no_plan()) };
     let answer = complete(&lab, &run, &early.id).await;
     let is_conflict = answer.as_ref().is_err_and(|error| error.kind() == &ErrorKind::Conflict);
-    ensure!(is_conflict, "completing step {} before those that it depends on: expected `conflict`, got {answer:?}", early.id);
+    ensure!(
+        is_conflict,
+        "completing step {} before those that it depends on: expected `conflict`, got {answer:?}",
+        early.id
+    );
     for step in in_order(&plan) {
         let answer = complete(&lab, &run, &step.id).await;
         ensure!(answer.is_ok(), "completing step {}, whose turn it is: {answer:?}", step.id);
@@ -49,7 +55,8 @@ pub(in crate::conformance) async fn completing_again_changes_nothing(bench: &Ben
     let Some(step) = in_order(&plan).first().map(|step| step.id.clone()) else { return Ok(no_plan()) };
     complete(&lab, &run, &step).await?;
     let answer = complete(&lab, &run, &step).await;
-    let is_harmless = answer.as_ref().is_ok() || answer.as_ref().is_err_and(|error| error.kind() == &ErrorKind::Conflict);
+    let is_harmless =
+        answer.as_ref().is_ok() || answer.as_ref().is_err_and(|error| error.kind() == &ErrorKind::Conflict);
     ensure!(is_harmless, "completing step {step} again: expected nothing to happen, or `conflict`, got {answer:?}");
     ensure_level(&lab, &run, &step, StepStatusLevel::Succeeded).await?;
     Ok(Verdict::Kept)
@@ -83,7 +90,11 @@ pub(in crate::conformance) async fn a_run_keeps_its_plan(bench: &Bench<'_>) -> C
         let Some(kept) = &run.plan else { nothing!("runs do not say what their plan was") };
         // Which provider it came from is said of what is read by itself.
         plan.provider.clone_from(&kept.provider);
-        ensure!(**kept == plan, "run {} when it is {when}: its plan is {kept:?}, and was {plan:?} when it started", run.id);
+        ensure!(
+            **kept == plan,
+            "run {} when it is {when}: its plan is {kept:?}, and was {plan:?} when it started",
+            run.id
+        );
     }
     Ok(Verdict::Kept)
 }
@@ -91,7 +102,8 @@ pub(in crate::conformance) async fn a_run_keeps_its_plan(bench: &Bench<'_>) -> C
 /// A new run of the first plan that will do.
 async fn started(lab: &Lab, will_do: fn(&Plan) -> bool) -> Checked<Option<(Plan, Run)>> {
     use Operation as O;
-    let needed = [O::OrchestrationPlansQuery, O::OrchestrationPlansGet, O::OrchestrationRunsStart, O::OrchestrationRunsGet];
+    let needed =
+        [O::OrchestrationPlansQuery, O::OrchestrationPlansGet, O::OrchestrationRunsStart, O::OrchestrationRunsGet];
     if !needed.into_iter().all(|operation| lab.offers(operation)) {
         return Ok(None);
     }
@@ -144,5 +156,7 @@ async fn ensure_level(lab: &Lab, run: &Run, step: &StepId, level: StepStatusLeve
 }
 
 fn no_plan() -> Verdict {
-    Verdict::Nothing("there is no plan that can be read and run, whose steps people complete one after the other".to_owned())
+    Verdict::Nothing(
+        "there is no plan that can be read and run, whose steps people complete one after the other".to_owned(),
+    )
 }

@@ -71,10 +71,9 @@ pub(in crate::conformance) async fn status_429_says_when_to_come_back(bench: &Be
     headers.insert(RETRY_AFTER, HeaderValue::from_static("7"));
     let with_wait = plain.clone().headers(headers);
     let mut calls = 0;
-    for (reply, because, wait) in [
-        (with_wait, "answered 429 and `Retry-After: 7`", Some(Duration::from_secs(7))),
-        (plain, "answered 429", None),
-    ] {
+    for (reply, because, wait) in
+        [(with_wait, "answered 429 and `Retry-After: 7`", Some(Duration::from_secs(7))), (plain, "answered 429", None)]
+    {
         for met in drill.under(&Trouble::answer(reply), |_| true).await {
             let error = met.error(because)?;
             let expected = ErrorKind::RateLimited { retry_after: wait };
@@ -115,7 +114,8 @@ pub(in crate::conformance) async fn a_login_page_is_an_error(bench: &Bench<'_>) 
 }
 
 pub(in crate::conformance) async fn what_is_not_json_is_an_error(bench: &Bench<'_>) -> Checked<Verdict> {
-    nonsense(bench, &["upstream is warming up", r#"{"items": [{"id": "17", "ti"#], "application/json", Call::is_read).await
+    nonsense(bench, &["upstream is warming up", r#"{"items": [{"id": "17", "ti"#], "application/json", Call::is_read)
+        .await
 }
 
 pub(in crate::conformance) async fn json_of_another_kind_is_an_error(bench: &Bench<'_>) -> Checked<Verdict> {

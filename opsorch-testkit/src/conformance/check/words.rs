@@ -3,6 +3,7 @@
 use opsorch::{ErrorKind, Operation, Result};
 use serde_json::{Value, json};
 
+use crate::conformance::lab::Lab;
 use crate::conformance::listing::{By, Listing, Vocabulary, identity, member};
 use crate::conformance::maker::{Maker, Member, Surroundings, change, is_refusal};
 use crate::conformance::rule::{Checked, Verdict, ensure, nothing};
@@ -99,26 +100,25 @@ async fn answers(
     maker: &Maker,
     name: &str,
 ) -> Checked<Vec<(Operation, Result<Value>)>> {
-    let mut answers = Vec::new();
     let known = |members: &'static [Member]| {
         let member = members.iter().find(|member| member.name == name)?;
         Some((member, member.value(world, name)?))
     };
-    if let Some((member, word)) = known(maker.required).or_else(|| known(maker.optional)) {
-        if let Some((_, Ok(made))) = maker.make(lab, world, "with a known word", &json!({ name: word })).await? {
-            if member.is_in(&maker.read(lab, &made).await?, &word) {
-                let made = maker.make(lab, world, "with an unknown word", &json!({ name: WEIRD })).await?;
-                answers.extend(made.map(|(_, made)| (maker.create, made)));
-            }
-        }
+    let mut answers = Vec::new();
+    if let Some((member, word)) = known(maker.required).or_else(|| known(maker.optional))
+        && let Some((_, Ok(made))) = maker.make(lab, world, "with a known word", &json!({ name: word })).await?
+        && member.is_in(&maker.read(lab, &made).await?, &word)
+    {
+        let made = maker.make(lab, world, "with an unknown word", &json!({ name: WEIRD })).await?;
+        answers.extend(made.map(|(_, made)| (maker.create, made)));
     }
-    if let (Some(update), Some((member, word))) = (maker.update, known(maker.changeable)) {
-        if let Some((_, Ok(made))) = maker.make(lab, world, "to be updated", &json!({})).await? {
-            let with = |word: &Value| json!({ "id": made.get("id"), name: word });
-            let updated = change(lab, update, with(&word)).await?;
-            if updated.is_ok() && member.is_in(&maker.read(lab, &made).await?, &word) {
-                answers.push((update, change(lab, update, with(&json!(WEIRD))).await?));
-            }
+    if let (Some(update), Some((member, word))) = (maker.update, known(maker.changeable))
+        && let Some((_, Ok(made))) = maker.make(lab, world, "to be updated", &json!({})).await?
+    {
+        let with = |word: &Value| json!({ "id": made.get("id"), name: word });
+        let updated = change(lab, update, with(&word)).await?;
+        if updated.is_ok() && member.is_in(&maker.read(lab, &made).await?, &word) {
+            answers.push((update, change(lab, update, with(&json!(WEIRD))).await?));
         }
     }
     Ok(answers)

@@ -45,11 +45,7 @@ fn raises_one_alert_for_each_title(
 }
 
 /// Takes the title for the key.
-fn raises_one_alert_for_all_keys(
-    memory: &MemoryProvider,
-    action: &Action,
-    properly: Properly<'_>,
-) -> Result<Response> {
+fn raises_one_alert_for_all_keys(memory: &MemoryProvider, action: &Action, properly: Properly<'_>) -> Result<Response> {
     let Action::AlertRaise(input) = action else { return properly() };
     match raised(memory, "one")?.into_iter().next() {
         Some(known) if input.dedup_key == "another" => Ok(known.into()),

@@ -1,16 +1,42 @@
 //! Faults of idempotency keys.
 
-use opsorch::{Action, Query, Response, Result, Ticket, TicketQuery};
+use std::sync::{Arc, Mutex};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use opsorch::transport::{HeaderValue, Reply, Request, Transport};
+use opsorch::{Action, Error, Query, Response, Result, Ticket, TicketQuery};
 use opsorch_testkit::MemoryProvider;
 
-use super::Fault::Write;
+use super::Fault::{Desk, Write};
 use super::{Flaw, Properly};
+use crate::desk::DeskFlaw;
 use crate::tampered::{ask, tickets_of};
 
 pub const FLAWS: &[Flaw] = &[
     Flaw { name: "forgets idempotency keys", caught_by: &["TK-080"], fault: Write(forgets_keys) },
     Flaw { name: "makes an entry for each request", caught_by: &["TK-080"], fault: Write(adds_an_entry_again) },
+    Flaw {
+        name: "does not tell its vendor the key",
+        caught_by: &["TK-080", "TK-083"],
+        fault: Desk(DeskFlaw::Request(without_key)),
+    },
     Flaw { name: "takes the content for the key", caught_by: &["TK-082"], fault: Write(takes_the_content_for_the_key) },
+    Flaw {
+        name: "remembers keys by itself",
+        caught_by: &["TK-083"],
+        fault: Desk(DeskFlaw::Send(remembers_keys_by_itself)),
+    },
+    Flaw {
+        name: "sends again without the key",
+        caught_by: &["TK-083", "TK-084"],
+        fault: Desk(DeskFlaw::Send(sends_again_without_the_key)),
+    },
+    Flaw {
+        name: "denies what was lost",
+        caught_by: &["TK-084"],
+        fault: Desk(DeskFlaw::Error(|error| if is_lost(&error) { error.not_applied() } else { error })),
+    },
 ];
 
 /// The ticket with this title.
@@ -57,4 +83,49 @@ fn takes_the_content_for_the_key(memory: &MemoryProvider, action: &Action, prope
         _ => None,
     };
     known.map_or_else(properly, |ticket| Ok(ticket.into()))
+}
+
+/// The header of the desk.
+const KEY: &str = "idempotency-key";
+
+fn without_key(mut request: Request) -> Request {
+    request.headers.remove(KEY);
+    request
+}
+
+/// What was answered under a key, by the way to the vendor: each world has its own.
+static ANSWERED: Mutex<Vec<(Arc<dyn Transport>, HeaderValue, Reply)>> = Mutex::new(Vec::new());
+
+/// Keeps keys and answers to itself. Of an answer that was lost it knows nothing.
+fn remembers_keys_by_itself(inner: Arc<dyn Transport>, request: Request) -> BoxFuture<'static, Result<Reply>> {
+    async move {
+        let Some(key) = request.headers.get(KEY).cloned() else { return inner.send(request).await };
+        let known = ANSWERED
+            .lock()
+            .unwrap()
+            .iter()
+            .find_map(|(way, known, reply)| (Arc::ptr_eq(way, &inner) && *known == key).then(|| reply.clone()));
+        if let Some(reply) = known {
+            return Ok(reply);
+        }
+        let reply = inner.send(without_key(request)).await?;
+        ANSWERED.lock().unwrap().push((inner, key, reply.clone()));
+        Ok(reply)
+    }
+    .boxed()
+}
+
+fn sends_again_without_the_key(inner: Arc<dyn Transport>, request: Request) -> BoxFuture<'static, Result<Reply>> {
+    async move {
+        let again = without_key(request.clone());
+        match inner.send(request).await {
+            Err(error) if is_lost(&error) => inner.send(again).await.and(Err(error)),
+            answer => answer,
+        }
+    }
+    .boxed()
+}
+
+fn is_lost(error: &Error) -> bool {
+    error.message().contains("the answer was lost")
 }

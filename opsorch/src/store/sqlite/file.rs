@@ -18,6 +18,10 @@ const APPLICATION_ID: i32 = i32::from_be_bytes(*b"OpsO");
 /// What makes each version of the schema from the one before; `user_version` in the file counts them.
 const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
 
+/// After how many pages in the write-ahead log they are taken into the file: 16 MiB. A page that was written again and again
+/// by then is taken in once, so it pays to wait.
+const CHECKPOINT_PAGES: u32 = 4096;
+
 /// How long to wait between attempts where SQLite itself does not wait for a lock.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -80,6 +84,7 @@ impl File {
         let version = schema_version(&connection)?;
         self.use_write_ahead_log(&connection)?;
         connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA foreign_keys = ON;")?;
+        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         if version < MIGRATIONS.len() {
             migrate(&mut connection)?;
         }

@@ -14,19 +14,21 @@ pub(super) fn grant(connection: &Connection, id: &GrantId) -> Result<Option<Gran
     one(connection, &format!("SELECT {GRANT} FROM grants WHERE id = ?1"), [id.as_str()], rows::grant)
 }
 
-/// Each state by itself, so that the index gives the newest first, however many there are.
+/// Each state by itself, so that the index gives the newest of those that wait first. Its word is part of the statement,
+/// because SQLite must know it to choose that index.
 pub(super) fn grants(
     connection: &Connection,
     mut states: Vec<GrantState>,
     limit: u32,
 ) -> Result<Vec<GrantRecord>, Failure> {
-    let sql = format!("SELECT {GRANT} FROM grants WHERE state = ?1 ORDER BY requested_at DESC, id DESC LIMIT ?2");
     let snapshot = connection.unchecked_transaction()?;
     states.sort_unstable();
     states.dedup();
     let mut grants = Vec::new();
-    for state in states {
-        grants.extend(all(&snapshot, &sql, params![state.word(), limit], rows::grant)?);
+    for state in states.iter().map(|state| state.word()) {
+        let sql =
+            format!("SELECT {GRANT} FROM grants WHERE state = '{state}' ORDER BY requested_at DESC, id DESC LIMIT ?1");
+        grants.extend(all(&snapshot, &sql, [limit], rows::grant)?);
     }
     grants.sort_by(|one, other| (other.requested_at, &other.id).cmp(&(one.requested_at, &one.id)));
     grants.truncate(limit as usize);
@@ -39,42 +41,57 @@ pub(super) fn key(connection: &Connection, key: &str, now: Time) -> Result<Optio
 }
 
 pub(super) fn lapsed(connection: &Connection, now: Time) -> Result<Vec<OpenIntent>, Failure> {
-    let sql = "SELECT intents.grant_id, leaf, instance, lease_until FROM intents JOIN entries USING (sequence)
-        WHERE open = 1 AND lease_until < ?1 ORDER BY sequence";
+    let sql = "SELECT leases.grant_id, leaf, instance, until FROM leases JOIN entries USING (sequence)
+        WHERE until < ?1 ORDER BY sequence";
     all(connection, sql, [rows::time_text(now)?], rows::open_intent)
 }
 
 pub(super) fn outcome(connection: &Connection, grant: &GrantId) -> Result<Option<String>, Failure> {
-    one(connection, "SELECT result FROM outcomes WHERE grant_id = ?1", [grant.as_str()], |row| Ok(row.get(0)?))
+    let sql = "SELECT sequence, result FROM entries WHERE grant_id = ?1 AND event = 'outcome' AND result IS NOT NULL
+        UNION ALL SELECT sequence, result FROM entries WHERE grant_id = ?1 AND event = 'addendum' AND result IS NOT NULL
+        ORDER BY sequence DESC LIMIT 1";
+    one(connection, sql, [grant.as_str()], |row| Ok(row.get(1)?))
 }
 
 pub(super) fn entries(connection: &Connection, from: u64, limit: u32) -> Result<Vec<StoredEntry>, Failure> {
-    let sql = "SELECT sequence, leaf, hash FROM entries WHERE sequence >= ?1 ORDER BY sequence LIMIT ?2";
+    let sql =
+        "SELECT sequence, leaf, substr(nodes, 1, 32) FROM entries WHERE sequence >= ?1 ORDER BY sequence LIMIT ?2";
     all(connection, sql, params![i64::try_from(from).unwrap_or(i64::MAX), limit], rows::entry)
 }
 
 pub(super) fn checkpoint(connection: &Connection) -> Result<Option<String>, Failure> {
-    one(connection, "SELECT signed FROM checkpoints ORDER BY size DESC LIMIT 1", [], |row| Ok(row.get(0)?))
+    Ok(one(connection, "SELECT head FROM tree", [], |row| Ok(row.get(0)?))?.flatten())
 }
 
-/// Every n-th, counted from the newest.
+/// Every n-th, counted from the newest, which is with the tree while the others are in the log.
 pub(super) fn checkpoints(connection: &Connection, limit: u32) -> Result<Vec<String>, Failure> {
+    let snapshot = connection.unchecked_transaction()?;
+    let Some(newest) = checkpoint(&snapshot)? else { return Ok(Vec::new()) };
     let sql = "WITH places AS (
-            SELECT size, row_number() OVER (ORDER BY size DESC) - 1 AS place, count(*) OVER () AS number FROM checkpoints)
-        SELECT signed FROM places JOIN checkpoints USING (size) WHERE place % ((number + ?1 - 1) / ?1) = 0 ORDER BY size";
-    all(connection, sql, [limit.max(1)], |row| Ok(row.get(0)?))
+            SELECT sequence, row_number() OVER (ORDER BY sequence DESC) AS place, 1 + count(*) OVER () AS number
+            FROM entries WHERE head IS NOT NULL)
+        SELECT head FROM places JOIN entries USING (sequence) WHERE place % ((number + ?1 - 1) / ?1) = 0 ORDER BY sequence";
+    let mut heads = all(&snapshot, sql, [limit.max(1)], |row| Ok(row.get(0)?))?;
+    heads.push(newest);
+    Ok(heads)
 }
 
 pub(super) fn nodes(connection: &Connection, wanted: &[(u32, u64)]) -> Result<HashMap<(u32, u64), Hash>, Failure> {
     let snapshot = connection.unchecked_transaction()?;
     let mut found = HashMap::new();
     for (level, place) in wanted {
-        let values = params![level, i64::try_from(*place).unwrap_or(-1)];
-        let sql = "SELECT hash FROM nodes WHERE level = ?1 AND place = ?2";
-        let hash = one(&snapshot, sql, values, |row| rows::hash(row.get(0)?))?;
-        found.extend(hash.map(|hash| ((*level, *place), hash)));
+        found.extend(node(&snapshot, *level, *place)?.map(|hash| ((*level, *place), hash)));
     }
     Ok(found)
+}
+
+/// A full node: it is with the last entry below it.
+pub(super) fn node(connection: &Connection, level: u32, place: u64) -> Result<Option<Hash>, Failure> {
+    let width = 1_u64.checked_shl(level).unwrap_or(0);
+    let last = place.checked_add(1).and_then(|places| places.checked_mul(width)?.checked_sub(1));
+    let Some(last) = last.and_then(|last| i64::try_from(last).ok()) else { return Ok(None) };
+    let sql = "SELECT substr(nodes, 32 * ?2 + 1, 32) FROM entries WHERE sequence = ?1";
+    one(connection, sql, params![last, level], |row| rows::hash(row.get(0)?))
 }
 
 fn one<T>(

@@ -1,6 +1,8 @@
--- Version 1. Times are RFC 3339, UTC, with nanoseconds, so that they sort as text.
+-- Version 1. Times are RFC 3339, UTC, with nanoseconds, so that they sort as text. A commit takes the longer the more pages
+-- it touches, so what is written together lies together.
 
--- One row for each grant: sealed text, with what is needed to find it.
+-- One row for each grant: sealed text, with what is needed to find it. With rowids, because rows of this size are appended
+-- to such a table without moving their neighbours.
 CREATE TABLE grants (
     id           TEXT PRIMARY KEY NOT NULL,
     version      INTEGER NOT NULL,
@@ -9,7 +11,8 @@ CREATE TABLE grants (
     body         TEXT NOT NULL,
     seal         BLOB NOT NULL
 ) STRICT;
-CREATE INDEX grants_by_state ON grants (state, requested_at DESC, id DESC);
+-- Those that the gate lists. Of the others there are ever more, and they are found by their ids.
+CREATE INDEX waiting_grants ON grants (state, requested_at, id) WHERE state = 'requested' OR state = 'active';
 
 -- Idempotency keys that are remembered.
 CREATE TABLE keys (
@@ -25,49 +28,33 @@ CREATE INDEX keys_by_expiry ON keys (expires_at);
 -- The log. What an entry is about is read from its leaf, so that no column can contradict what was signed.
 CREATE TABLE entries (
     sequence INTEGER PRIMARY KEY,
+    -- The nodes of the tree that became full with it: its own hash first, then upwards.
+    nodes    BLOB NOT NULL,
+    -- The signed head of all that was before it; in the first entry of each commit.
+    head     TEXT,
+    -- What the change gave, for whoever asks again: sealed, and no part of the log.
+    result   TEXT,
     leaf     TEXT NOT NULL,
-    hash     BLOB NOT NULL,
     event    TEXT AS (leaf ->> '$.event') VIRTUAL,
     grant_id TEXT AS (leaf ->> '$.grant') VIRTUAL
 ) STRICT;
-CREATE INDEX entries_by_grant ON entries (grant_id, event) WHERE grant_id IS NOT NULL;
-CREATE UNIQUE INDEX one_intent ON entries (grant_id) WHERE event = 'intent';
-CREATE UNIQUE INDEX one_outcome ON entries (grant_id) WHERE event = 'outcome';
+-- A grant has one intent for ever, and one outcome.
+CREATE UNIQUE INDEX changes ON entries (grant_id, event) WHERE event = 'intent' OR event = 'outcome';
+CREATE INDEX addenda ON entries (grant_id) WHERE event = 'addendum';
+CREATE INDEX refusals ON entries (grant_id) WHERE event IN ('denied', 'withdrawn', 'revoked', 'expired');
 
--- The full nodes of the log's tree.
-CREATE TABLE nodes (
-    level INTEGER NOT NULL,
-    place INTEGER NOT NULL,
-    hash  BLOB NOT NULL,
-    PRIMARY KEY (level, place)
-) STRICT, WITHOUT ROWID;
-
--- The signed head of each commit.
-CREATE TABLE checkpoints (
-    size   INTEGER PRIMARY KEY,
-    signed TEXT NOT NULL
-) STRICT;
-
--- The right edge of the tree, in one row: all that an append needs.
+-- The right edge of the tree, which is all that an append needs, and the newest signed head: one row.
 CREATE TABLE tree (
     id       INTEGER PRIMARY KEY CHECK (id = 0),
-    frontier BLOB NOT NULL
+    frontier BLOB NOT NULL,
+    head     TEXT
 ) STRICT;
-INSERT INTO tree VALUES (0, zeroblob(8));
+INSERT INTO tree VALUES (0, zeroblob(8), NULL);
 
--- One row for each intent, for ever, so that no grant has two. The index that UNIQUE makes is what SQLite looks the
--- deferred reference up by, for each entry that is inserted; without it that would read the whole table.
-CREATE TABLE intents (
-    grant_id    TEXT PRIMARY KEY NOT NULL REFERENCES grants (id),
-    sequence    INTEGER NOT NULL UNIQUE REFERENCES entries (sequence) DEFERRABLE INITIALLY DEFERRED,
-    instance    TEXT NOT NULL,
-    lease_until TEXT NOT NULL,
-    open        INTEGER NOT NULL DEFAULT 1
-) STRICT;
-CREATE INDEX open_intents ON intents (lease_until) WHERE open = 1;
-
--- What changes gave, for whoever asks again.
-CREATE TABLE outcomes (
-    grant_id TEXT PRIMARY KEY NOT NULL REFERENCES intents (grant_id),
-    result   TEXT NOT NULL
-) STRICT;
+-- The intents without an outcome.
+CREATE TABLE leases (
+    grant_id TEXT PRIMARY KEY NOT NULL REFERENCES grants (id),
+    sequence INTEGER NOT NULL,
+    instance TEXT NOT NULL,
+    until    TEXT NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -4,8 +4,9 @@ use opsorch_schema::{Entry, Event, GrantId, Time};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, params};
 
 use super::failure::Failure;
+use super::tail::{Append, Tail};
 use super::{read, rows};
-use crate::audit::{Frontier, LogWriter, leaf_hash};
+use crate::audit::LogWriter;
 use crate::store::{
     BeginChange, Begun, FinishChange, Finished, GrantRecord, KeyUse, Request, Requested, Transition, Transitioned,
 };
@@ -15,10 +16,12 @@ use crate::{Error, Result};
 #[derive(Debug)]
 pub(super) struct Steps<'a> {
     rows: &'a Connection,
-    tree: Frontier,
+    tail: Tail,
+    /// Whether a step that fails takes others with it, unless it alone is undone.
+    shared: bool,
     /// Who signs the entries; `None` while there are none.
     log: Option<LogWriter>,
-    entries: Vec<Entry>,
+    entries: Vec<Append>,
 }
 
 /// An intent as a step finds it.
@@ -29,23 +32,24 @@ struct Intent {
 }
 
 impl<'a> Steps<'a> {
-    /// Looks up where the log ends: another process may have appended to it.
-    pub(super) fn new(rows: &'a Connection) -> Result<Self, Failure> {
-        let frontier: Vec<u8> = rows.prepare_cached("SELECT frontier FROM tree")?.query_row([], |row| row.get(0))?;
-        let tree = Frontier::from_bytes(&frontier).map_err(|error| Failure::malformed("tree", error))?;
-        Ok(Self { rows, tree, log: None, entries: Vec::new() })
+    /// One step or several, from where the log ends.
+    pub(super) fn new(rows: &'a Connection, tail: Tail, steps: usize) -> Self {
+        Self { rows, tail, shared: steps > 1, log: None, entries: Vec::new() }
     }
 
-    /// Runs one step, and undoes all of it if it fails. An outer error is one of the transaction.
+    /// Runs one step, and undoes all of it if it fails. An outer error is one of the transaction, or of the only step in it.
     pub(super) fn attempt<T>(
         &mut self,
         step: impl FnOnce(&mut Self) -> Result<T, Failure>,
     ) -> Result<Result<T>, Failure> {
+        if !self.shared {
+            return step(self).map(Ok);
+        }
         let before = self.entries.len();
-        self.rows.execute_batch("SAVEPOINT step")?;
+        self.execute("SAVEPOINT step", [])?;
         match step(self) {
             Ok(done) => {
-                self.rows.execute_batch("RELEASE step")?;
+                self.execute("RELEASE step", [])?;
                 Ok(Ok(done))
             }
             Err(failure) => {
@@ -60,7 +64,7 @@ impl<'a> Steps<'a> {
     }
 
     pub(super) fn record(&mut self, log: &LogWriter, entry: &Entry) -> Result<Entry, Failure> {
-        self.append(log, entry.clone())
+        self.append(log, entry.clone(), None)
     }
 
     pub(super) fn request(&mut self, log: &LogWriter, step: &Request) -> Result<Requested, Failure> {
@@ -71,7 +75,7 @@ impl<'a> Steps<'a> {
             return Err(Error::conflict("a grant with this id exists already").into());
         }
         self.put(&step.grant, step.key.as_ref(), step.entry.time)?;
-        self.append(log, step.entry.clone()).map(Requested::Written)
+        self.append(log, step.entry.clone(), None).map(Requested::Written)
     }
 
     pub(super) fn transition(&mut self, log: &LogWriter, step: &Transition) -> Result<Transitioned, Failure> {
@@ -79,7 +83,7 @@ impl<'a> Steps<'a> {
             return Ok(Transitioned::Stale);
         }
         self.put(&step.grant, None, step.entry.time)?;
-        self.append(log, step.entry.clone()).map(Transitioned::Written)
+        self.append(log, step.entry.clone(), None).map(Transitioned::Written)
     }
 
     pub(super) fn begin_change(&mut self, log: &LogWriter, step: &BeginChange) -> Result<Begun, Failure> {
@@ -88,16 +92,16 @@ impl<'a> Steps<'a> {
         }
         let id = &step.grant.id;
         if let Some(since) = step.since {
-            self.confirm_log(since)?;
+            self.tail.confirm(self.rows, since)?;
         }
         if self.version(id)? != step.expected || self.is_over(id)? {
             return Ok(Begun::Stale);
         }
         self.put(&step.grant, step.key.as_ref(), step.entry.time)?;
-        let entry = self.append(log, step.entry.clone())?;
+        let entry = self.append(log, step.entry.clone(), None)?;
         let sequence = rows::signed(entry.sequence)?;
         let lease_until = rows::time_text(step.lease_until)?;
-        let sql = "INSERT INTO intents (grant_id, sequence, instance, lease_until) VALUES (?1, ?2, ?3, ?4)";
+        let sql = "INSERT INTO leases (grant_id, sequence, instance, until) VALUES (?1, ?2, ?3, ?4)";
         self.execute(sql, params![id.as_str(), sequence, step.instance, lease_until])?;
         Ok(Begun::Intent(entry))
     }
@@ -113,40 +117,26 @@ impl<'a> Steps<'a> {
         let mut entry = step.entry.clone();
         entry.event = if lease_until.is_some() { Event::Outcome } else { Event::Addendum };
         entry.intent = Some(intent.sequence);
-        let entry = self.append(log, entry)?;
-        self.execute("UPDATE intents SET open = 0 WHERE grant_id = ?1", [id])?;
-        if let Some(result) = &step.result {
-            self.execute("INSERT OR REPLACE INTO outcomes (grant_id, result) VALUES (?1, ?2)", [id, result])?;
-        }
-        Ok(Finished::Written(entry))
+        self.execute("DELETE FROM leases WHERE grant_id = ?1", [id])?;
+        self.append(log, entry, step.result.clone()).map(Finished::Written)
     }
 
     pub(super) fn renew_lease(&mut self, grant: &GrantId, until: Time) -> Result<bool, Failure> {
-        let sql = "UPDATE intents SET lease_until = max(lease_until, ?2) WHERE grant_id = ?1 AND open = 1";
+        let sql = "UPDATE leases SET until = max(until, ?2) WHERE grant_id = ?1";
         Ok(self.prepare(sql)?.execute([grant.as_str(), &rows::time_text(until)?])? == 1)
     }
 
-    /// Appends the entries to the log under one signed head. Returns what the writer is told once that is committed.
-    pub(super) fn seal(mut self) -> Result<Option<(LogWriter, Frontier)>, Failure> {
-        let Some(log) = self.log.take().filter(|_| !self.entries.is_empty()) else { return Ok(None) };
-        let head = read::checkpoint(self.rows)?;
-        let batch = log.append(&mut self.tree, head.as_deref(), std::mem::take(&mut self.entries))?;
-        let mut statement = self.prepare("INSERT INTO entries (sequence, leaf, hash) VALUES (?1, ?2, ?3)")?;
-        for stored in batch.leaves {
-            statement.execute(params![rows::signed(stored.sequence)?, stored.leaf, stored.hash.as_bytes()])?;
+    /// Appends the entries to the log. Returns where it ends then, and who is told so once that is committed.
+    pub(super) fn seal(mut self) -> Result<(Tail, Option<LogWriter>), Failure> {
+        let log = self.log.take().filter(|_| !self.entries.is_empty());
+        if let Some(log) = &log {
+            self.tail.append(self.rows, log, self.entries)?;
         }
-        let mut statement = self.prepare("INSERT INTO nodes (level, place, hash) VALUES (?1, ?2, ?3)")?;
-        for node in batch.nodes {
-            statement.execute(params![node.level, rows::signed(node.index)?, node.hash.as_bytes()])?;
-        }
-        let size = rows::signed(self.tree.size())?;
-        self.execute("INSERT INTO checkpoints (size, signed) VALUES (?1, ?2)", params![size, batch.checkpoint])?;
-        self.execute("UPDATE tree SET frontier = ?1", [self.tree.to_bytes()])?;
-        Ok(Some((log, self.tree)))
+        Ok((self.tail, log))
     }
 
     /// Adds an entry, which knows its sequence from here on.
-    fn append(&mut self, log: &LogWriter, mut entry: Entry) -> Result<Entry, Failure> {
+    fn append(&mut self, log: &LogWriter, mut entry: Entry, result: Option<String>) -> Result<Entry, Failure> {
         match &self.log {
             Some(other) if !self.entries.is_empty() && !other.has_key_of(log) => {
                 let message =
@@ -155,8 +145,8 @@ impl<'a> Steps<'a> {
             }
             _ => self.log = Some(log.clone()),
         }
-        entry.sequence = self.tree.size() + self.entries.len() as u64;
-        self.entries.push(entry.clone());
+        entry.sequence = self.tail.size() + self.entries.len() as u64;
+        self.entries.push(Append { entry: entry.clone(), result });
         Ok(entry)
     }
 
@@ -174,51 +164,26 @@ impl<'a> Steps<'a> {
     /// Whether the grant's life has ended, whatever its record says by now: somebody may have put an older record back,
     /// which the gate did seal.
     fn is_over(&self, grant: &GrantId) -> Result<bool, Failure> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM intents WHERE grant_id = ?1) OR EXISTS (SELECT 1 FROM entries
-            WHERE grant_id = ?1 AND event IN ('intent', 'denied', 'withdrawn', 'revoked', 'expired'))";
+        let sql = "SELECT EXISTS (SELECT 1 FROM entries WHERE grant_id = ?1 AND event = 'intent')
+            OR EXISTS (SELECT 1 FROM leases WHERE grant_id = ?1) OR EXISTS (SELECT 1 FROM entries
+            WHERE grant_id = ?1 AND event IN ('denied', 'withdrawn', 'revoked', 'expired'))";
         Ok(self.prepare(sql)?.query_row([grant.as_str()], |row| row.get(0))?)
     }
 
-    /// Makes sure that the entries from `since` on are those that were signed: whoever could write to the file could have
-    /// taken out of the log what a grant was spent on, and put the grant back. The tree's own head is checked when the
-    /// step's entry is signed.
-    fn confirm_log(&self, since: u64) -> Result<(), Failure> {
-        let mut tree = self.tree_of(since)?;
-        let mut statement = self.prepare("SELECT leaf FROM entries WHERE sequence >= ?1 ORDER BY sequence")?;
-        let mut leaves = statement.query([rows::signed(since)?])?;
-        while let Some(row) = leaves.next()? {
-            let leaf = row.get_ref(0)?.as_bytes().map_err(|error| Failure::malformed("log entry", error))?;
-            tree.push(leaf_hash(leaf));
-        }
-        if (tree.size(), tree.root()) == (self.tree.size(), self.tree.root()) {
-            return Ok(());
-        }
-        let message =
-            "the stored log is not what was signed: entries were changed since this grant was requested; verify it";
-        Err(Error::unexpected(message).into())
-    }
-
-    /// The tree as it was when it had this size, from its full nodes.
-    fn tree_of(&self, size: u64) -> Result<Frontier, Failure> {
-        let mut bytes = size.to_be_bytes().to_vec();
-        let mut statement = self.prepare("SELECT hash FROM nodes WHERE level = ?1 AND place = ?2")?;
-        for level in (0..u64::BITS).rev().filter(|level| size >> level & 1 == 1) {
-            // The subtree over the leaves that the higher bits of the size do not cover.
-            let place = (size >> level) - 1;
-            let hash: Vec<u8> = statement.query_row(params![level, rows::signed(place)?], |row| row.get(0))?;
-            bytes.extend(hash);
-        }
-        Frontier::from_bytes(&bytes).map_err(|error| Failure::malformed("tree", error))
-    }
-
+    /// The intent of a grant: open while it has a lease, unless the log says that it ended.
     fn intent(&self, grant: &str) -> Result<Option<Intent>, Failure> {
-        let sql = "SELECT sequence, iif(open AND NOT EXISTS (SELECT 1 FROM entries WHERE grant_id = ?1 AND
-            event = 'outcome'), lease_until, NULL) FROM intents WHERE grant_id = ?1";
-        let found = self.prepare(sql)?.query_row([grant], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        let found: Option<(i64, Option<String>)> = found;
-        let Some((sequence, lease_until)) = found else { return Ok(None) };
-        let lease_until = lease_until.map(|text| rows::time("lease", text)).transpose()?;
-        Ok(Some(Intent { sequence: rows::unsigned("intent", sequence)?, lease_until }))
+        let open = "SELECT sequence, until FROM leases WHERE grant_id = ?1 AND NOT EXISTS (
+            SELECT 1 FROM entries WHERE grant_id = ?1 AND event = 'outcome')";
+        let closed = "SELECT sequence, NULL FROM entries WHERE grant_id = ?1 AND event = 'intent'";
+        for sql in [open, closed] {
+            let found = self.prepare(sql)?.query_row([grant], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+            let found: Option<(i64, Option<String>)> = found;
+            if let Some((sequence, until)) = found {
+                let lease_until = until.map(|text| rows::time("lease", text)).transpose()?;
+                return Ok(Some(Intent { sequence: rows::unsigned("intent", sequence)?, lease_until }));
+            }
+        }
+        Ok(None)
     }
 
     /// Writes a grant, and the key under which it was submitted. Some keys that lapsed before `now` make room.

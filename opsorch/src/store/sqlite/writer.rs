@@ -6,8 +6,9 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use super::failure::Failure;
-use super::file::{self, File};
+use super::file::File;
 use super::steps::Steps;
+use super::tail::Tail;
 use crate::{Error, ErrorKind, Result};
 
 /// How many steps share a commit at most, so that the first of them does not wait for ever more.
@@ -27,7 +28,7 @@ impl Writer {
     pub(super) fn start(file: File, connection: Connection) -> Result<Self> {
         let (queue, jobs) = mpsc::channel(LONGEST_QUEUE);
         let thread = std::thread::Builder::new().name("opsorch-store".into());
-        let thread = thread.spawn(move || Committer { file, connection }.run(jobs)).map_err(|error| {
+        let thread = thread.spawn(move || Committer { file, connection, tail: None }.run(jobs)).map_err(|error| {
             Error::new(ErrorKind::Unavailable, "the system gives no thread for the store").with_source(error)
         })?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
@@ -64,7 +65,7 @@ fn ended() -> Error {
 
 /// A step that waits for its commit, whatever it answers.
 trait Job: std::fmt::Debug + Send {
-    /// Runs the step and keeps its answer. An error is one of the transaction, not of the step.
+    /// Runs the step and keeps its answer. An error is one of the transaction, as which that of a step alone counts.
     fn run(&mut self, steps: &mut Steps<'_>) -> Result<(), Failure>;
 
     /// Answers, after the commit.
@@ -105,6 +106,8 @@ impl<T, S> std::fmt::Debug for Waiting<T, S> {
 struct Committer {
     file: File,
     connection: Connection,
+    /// Where the log ended after the last commit.
+    tail: Option<Tail>,
 }
 
 impl Committer {
@@ -117,37 +120,36 @@ impl Committer {
     }
 
     fn serve(&mut self, jobs: &mut [Box<dyn Job>]) {
+        let last = self.tail.take();
         let committed = match self.begin() {
-            Ok(transaction) => commit(transaction, jobs),
+            Ok(transaction) => commit(transaction, last, jobs),
             Err(error) => return answer(jobs, &Err(error)),
         };
         if committed.is_err() && jobs.len() > 1 {
             // One of them may be what cannot be written: each is tried by itself.
             return jobs.chunks_mut(1).for_each(|job| self.serve(job));
         }
-        answer(jobs, &committed);
+        answer(jobs, &committed.map(|tail| self.tail = Some(tail)));
     }
 
     /// Waits for its turn among processes.
     fn begin(&mut self) -> Result<Transaction<'_>> {
         self.file.expect_in_place()?;
         let begun = Transaction::new(&mut self.connection, TransactionBehavior::Immediate);
-        let transaction = begun.map_err(Failure::from)?;
-        file::expect_schema(&transaction)?;
-        Ok(transaction)
+        Ok(begun.map_err(Failure::from)?)
     }
 }
 
 /// Commits the steps, durably, or none of them: a transaction that is dropped is rolled back.
-fn commit(transaction: Transaction<'_>, jobs: &mut [Box<dyn Job>]) -> Result<()> {
-    let mut steps = Steps::new(&transaction)?;
+fn commit(transaction: Transaction<'_>, last: Option<Tail>, jobs: &mut [Box<dyn Job>]) -> Result<Tail> {
+    let mut steps = Steps::new(&transaction, Tail::of(&transaction, last)?, jobs.len());
     jobs.iter_mut().try_for_each(|job| job.run(&mut steps))?;
-    let sealed = steps.seal()?;
+    let (tail, log) = steps.seal()?;
     transaction.commit().map_err(Failure::from)?;
-    if let Some((log, tree)) = sealed {
-        log.committed(&tree);
+    if let Some(log) = log {
+        log.committed(tail.tree());
     }
-    Ok(())
+    Ok(tail)
 }
 
 fn answer(jobs: &mut [Box<dyn Job>], committed: &Result<()>) {

@@ -126,7 +126,7 @@ async fn a_grant_that_was_redeemed_is_not_redeemed_again_by_an_old_row() {
     attack.redeem().await.unwrap();
     attack.put_back(&active);
     attack.assert_refused(1).await;
-    attack.run("PRAGMA foreign_keys = OFF; DELETE FROM outcomes; DELETE FROM intents");
+    attack.run("UPDATE entries SET result = NULL; DELETE FROM leases");
     attack.assert_refused(1).await;
     attack.world.assert_log_verifies().await;
 }
@@ -152,7 +152,7 @@ async fn a_grant_that_was_redeemed_is_not_redeemed_again_by_making_the_log_forge
         let active = attack.row();
         attack.redeem().await.unwrap();
         attack.put_back(&active);
-        attack.run("PRAGMA foreign_keys = OFF; DELETE FROM outcomes; DELETE FROM intents");
+        attack.run("UPDATE entries SET result = NULL; DELETE FROM leases");
         attack.run(&format!("PRAGMA foreign_keys = OFF; {forget}"));
         let error = attack.assert_refused(1).await;
         assert!(error.message().contains("not what was signed"), "{forget}: {error}");
@@ -163,7 +163,7 @@ async fn a_grant_that_was_redeemed_is_not_redeemed_again_by_making_the_log_forge
 async fn a_forged_outcome_is_not_believed() {
     let attack = Attack::approved().await;
     attack.redeem().await.unwrap();
-    attack.run("UPDATE outcomes SET result = replace(result, 'disk full', 'all is well')");
+    attack.run("UPDATE entries SET result = replace(result, 'disk full', 'all is well')");
     let error = attack.redeem().await.unwrap_err();
     assert!(error.message().contains("not what the gate wrote") && error.may_have_applied(), "{error}");
 }
@@ -209,7 +209,7 @@ async fn triggers_in_the_file_do_nothing() {
     let attack = Attack::approved().await;
     attack.run(
         "CREATE TRIGGER keep BEFORE UPDATE ON grants BEGIN SELECT raise(IGNORE); END;
-        CREATE TRIGGER hide BEFORE INSERT ON intents BEGIN SELECT raise(IGNORE); END;
+        CREATE TRIGGER hide BEFORE INSERT ON leases BEGIN SELECT raise(IGNORE); END;
         CREATE TRIGGER forget AFTER INSERT ON entries BEGIN DELETE FROM entries; END;",
     );
     attack.redeem().await.unwrap();
@@ -248,12 +248,39 @@ async fn a_log_that_was_cut_is_not_continued() {
     let place = Place::new();
     let world = World::with(allow, stored(&place)).await;
     change(&world).await.unwrap();
-    let frontier: Vec<u8> = place.raw().query_row("SELECT frontier FROM tree", [], |row| row.get(0)).unwrap();
+    let tree = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    let (frontier, head): (Vec<u8>, String) =
+        place.raw().query_row("SELECT frontier, head FROM tree", [], tree).unwrap();
     change(&world).await.unwrap();
     let raw = place.raw();
-    raw.execute("UPDATE tree SET frontier = ?1", [frontier]).unwrap();
-    raw.execute_batch("DELETE FROM entries WHERE sequence > 1; DELETE FROM checkpoints WHERE size > 2").unwrap();
+    raw.execute("UPDATE tree SET frontier = ?1, head = ?2", params![frontier, head]).unwrap();
+    raw.execute_batch("DELETE FROM entries WHERE sequence > 1").unwrap();
     let error = change(&world).await.unwrap_err();
     assert!(!error.may_have_applied(), "{error:?}");
     assert_eq!(world.changes(), 2);
+}
+
+#[tokio::test]
+async fn a_log_whose_last_entries_are_gone_is_found_without_an_anchor() {
+    let attack = Attack::approved().await;
+    attack.redeem().await.unwrap();
+    attack.run("DELETE FROM entries WHERE sequence > 1");
+    let audit = attack.world.ops.audit();
+    let report = verify(&audit.bundle().await.unwrap(), audit.verifier_keys(), &[]);
+    // The head that covered entry 1 went with the entry that came after it.
+    let uncovered = Finding::Uncovered { from: 1, to: 1 };
+    assert_eq!(report.findings, [Finding::TailCut { have: 2, anchored: 4 }, uncovered]);
+}
+
+#[tokio::test]
+async fn a_change_that_ended_is_not_opened_again_by_an_inserted_lease() {
+    let attack = Attack::approved().await;
+    attack.redeem().await.unwrap();
+    attack.run(
+        "INSERT INTO leases SELECT grant_id, sequence, 'mallory', '2000-01-01T00:00:00.000000000Z'
+        FROM entries WHERE event = 'intent'",
+    );
+    assert!(attack.world.ops.recover().await.unwrap().is_empty(), "the outcome became unknown");
+    attack.redeem().await.unwrap();
+    attack.world.assert_log_verifies().await;
 }
