@@ -128,7 +128,7 @@ impl AlertReader for Alerts {
         let part = Part::new(query.page_size(), query.cursor.as_ref())?.within(query.since, query.until);
         let (query, text) = (query.clone(), Text::new(&query.query));
         let matches = move |alert: &Alert| {
-            text.occurs_in([Some(&alert.title), alert.description.as_deref()])
+            text.occurs_in([Some(alert.title.as_str()), alert.description.as_deref()])
                 && among(&query.statuses, &alert.status)
                 && among(&query.severities, &alert.severity)
                 && is_or_any(&query.scope.service, &alert.service)

@@ -62,9 +62,9 @@ const DEVICE: &[&str] = &["device"];
 const MOUNT: &[&str] = &["device", "filesystem", "mount"];
 
 /// The metrics, by name. Counters are totals since the host started, of which differences of two points make rates.
-static METRICS: [Metric; 19] = {
+const METRICS: &[Metric] = {
     use Source::*;
-    [
+    &[
         gauge("cpu.core.usage", Cpu, "percent", "how busy a processor was since the sample before", &["core"]),
         gauge("cpu.usage", Cpu, "percent", "how busy all processors together were since the sample before", &[]),
         gauge("disk.available", Space, "bytes", "the space that programs can still get", MOUNT),
@@ -192,7 +192,7 @@ impl Host {
         mut labels: impl Iterator<Item = &'a String>,
     ) -> Option<(&'static str, String)> {
         let Some(known) = Metric::find(metric) else {
-            let known = METRICS.each_ref().map(|metric| metric.name).join(", ");
+            let known = METRICS.iter().map(|metric| metric.name).collect::<Vec<_>>().join(", ");
             return Some(("metric", format!("expected the name of a metric, got `{metric}`; there are: {known}")));
         };
         let unknown = labels.find(|label| known.label(label).is_none())?;
@@ -248,7 +248,7 @@ fn check(query: &MetricQuery) -> Result<&MetricExpression> {
     refuse_scope(&query.scope)?;
     let expression = query.expression.as_ref().filter(|expression| !expression.metric_name.trim().is_empty());
     let expression = expression.ok_or_else(|| {
-        let known = METRICS.each_ref().map(|metric| metric.name).join(", ");
+        let known = METRICS.iter().map(|metric| metric.name).collect::<Vec<_>>().join(", ");
         Error::invalid("expression.metricName", format!("expected the name of a metric: {known}"))
     })?;
     if query.end < query.start {

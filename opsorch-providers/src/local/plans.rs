@@ -76,7 +76,7 @@ impl PlanReader for Plans {
         let mut found: Vec<_> = plans.into_values().map(|plan| (Place::of(&plan), plan)).collect();
         found.retain(|(place, plan)| {
             after.as_ref().is_none_or(|after| place > after)
-                && text.occurs_in([Some(&plan.title), plan.description.as_deref()])
+                && text.occurs_in([Some(plan.title.as_str()), plan.description.as_deref()])
                 && query.tags.iter().all(|(name, value)| plan.tags.get(name) == Some(value))
                 && is_in_scope(plan, &query.scope)
         });

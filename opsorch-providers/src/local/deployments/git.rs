@@ -20,6 +20,25 @@ use tokio::task::JoinSet;
 /// How long one repository has to answer, where the caller waits much longer.
 const LONGEST: Duration = Duration::from_secs(10);
 
+/// What lets a repository be another one than that of the folder: `git rev-parse --local-env-vars` names them.
+const OF_A_REPOSITORY: [&str; 15] = [
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_CONFIG",
+    "GIT_CONFIG_COUNT",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_DIR",
+    "GIT_GRAFT_FILE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_NO_REPLACE_OBJECTS",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_SHALLOW_FILE",
+    "GIT_WORK_TREE",
+];
+
 /// The largest answer: some 50 000 tags.
 const LARGEST_ANSWER: u64 = 8 << 20;
 
@@ -137,10 +156,9 @@ impl GitTags {
     fn command(&self) -> Command {
         let path = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
         let mut command = Command::new("git");
-        let inherited = std::env::vars_os().map(|(name, _)| name);
-        inherited.filter(|name| name.as_encoded_bytes().starts_with(b"GIT_")).for_each(|name| {
+        for name in OF_A_REPOSITORY {
             command.env_remove(name);
-        });
+        }
         command
             // So that a folder that is no repository is not taken for a part of one above it.
             .env("GIT_CEILING_DIRECTORIES", path.parent().map_or(OsStr::new(""), Path::as_os_str))

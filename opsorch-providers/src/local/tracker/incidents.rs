@@ -35,7 +35,7 @@ impl IncidentReader for Tracker {
         let part = Part::new(query.page_size(), query.cursor.as_ref())?.within(query.since, query.until);
         let (query, text) = (query.clone(), Text::new(&query.query));
         let matches = move |incident: &Incident| {
-            text.occurs_in([Some(&incident.title), incident.description.as_deref()])
+            text.occurs_in([Some(incident.title.as_str()), incident.description.as_deref()])
                 && among(&query.statuses, &incident.status)
                 && among(&query.severities, &incident.severity)
                 && is_or_any(&query.scope.service, &incident.service)

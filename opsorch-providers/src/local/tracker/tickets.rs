@@ -35,7 +35,7 @@ impl TicketReader for Tracker {
         let part = Part::new(query.page_size(), query.cursor.as_ref())?.within(query.since, query.until);
         let (query, text) = (query.clone(), Text::new(&query.query));
         let matches = move |ticket: &Ticket| {
-            text.occurs_in([Some(&ticket.title), ticket.description.as_deref()])
+            text.occurs_in([Some(ticket.title.as_str()), ticket.description.as_deref()])
                 && among(&query.statuses, &ticket.status)
                 && (query.assignees.is_empty() || query.assignees.iter().any(|it| ticket.assignees.contains(it)))
                 && is_or_any(&query.reporter, &ticket.reporter)
