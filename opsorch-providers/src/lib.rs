@@ -4,11 +4,11 @@
 //! |---|---|---|
 #![cfg_attr(
     feature = "local",
-    doc = "| [`local`] | `local` | incidents, tickets, log files and host metrics, without any vendor |"
+    doc = "| [`local`] | `local` | real work without any vendor: incidents, tickets, alerts, messages, deployments, runs, a catalog, logs, metrics |"
 )]
 #![cfg_attr(
     not(feature = "local"),
-    doc = "| `local` | `local` | incidents, tickets, log files and host metrics, without any vendor |"
+    doc = "| `local` | `local` | real work without any vendor: incidents, tickets, alerts, messages, deployments, runs, a catalog, logs, metrics |"
 )]
 #![cfg_attr(
     feature = "prometheus",
@@ -40,6 +40,8 @@ pub mod local;
 #[cfg(feature = "prometheus")]
 pub mod prometheus;
 
+#[cfg(any(feature = "local", feature = "prometheus"))]
+mod query;
 #[cfg(any(feature = "github", feature = "jira", feature = "pagerduty", feature = "slack"))]
 mod signature;
 

@@ -19,8 +19,8 @@ use self::messages::Messages;
 use self::metrics::{Host, Rhythm};
 use self::plans::Plans;
 use self::runs::Runs;
-use self::thresholds::Watch;
 pub use self::thresholds::Threshold;
+use self::thresholds::Watch;
 use self::tracker::Tracker;
 
 mod alerts;

@@ -58,7 +58,7 @@ const BODY_LIMIT: usize = 64 * 1024 * 1024;
 /// assert_eq!(config.labels.service, "service");
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct PrometheusConfig {
@@ -250,11 +250,11 @@ impl ProviderConfig for PrometheusConfig {
             provider = provider.with_webhook_receiver(Arc::new(webhook));
         }
         let rules = prometheus.map(|server| Rules::new(server, map.clone()));
-        let alertmanager = alertmanager.map(|server| Alertmanager::new(server, map));
         if let Some(alertmanager) = alertmanager.clone() {
-            let silencer = Arc::new(Silencer::new(alertmanager, env.clock()));
+            let silencer = Arc::new(Silencer::new(alertmanager, map.clone(), env.clock()));
             provider = provider.with_alert_silencer(silencer.clone()).with_reconciler(silencer);
         }
+        let alertmanager = alertmanager.map(|server| Alertmanager::new(server, map));
         Ok(match Alerts::new(alertmanager, rules) {
             Some(alerts) => provider.with_alert_reader(Arc::new(alerts)),
             None => provider,

@@ -55,7 +55,8 @@ mod tests {
 
     #[test]
     fn what_is_no_signature_signs_nothing() {
-        for signature in ["", "757107", &SIGNATURE[1..], &format!("{SIGNATURE}00"), &"zz".repeat(32), &"é".repeat(32)] {
+        for signature in ["", "757107", &SIGNATURE[1..], &format!("{SIGNATURE}00"), &"zz".repeat(32), &"é".repeat(32)]
+        {
             assert!(!is_signed(&keys(&[KEY]), &[b"Hello, World!"], signature), "{signature}");
         }
     }

@@ -87,7 +87,11 @@ impl Conformance {
         Self { subject: Subject::new(making), deviations: Vec::new(), reports: None, switched_off: Vec::new() }
     }
 
-    /// Puts a double of the vendor at [`Place::url`]: each rule gets a new one.
+    /// Puts a double of the vendor at [`Place::url`]: each rule gets a new one. The rules about statuses, broken connections,
+    /// deadlines and secrets need one.
+    ///
+    /// It asks for [`SECRET`](crate::double::SECRET) as its vendor asks for a credential. Requests through the transport of
+    /// [`BuildEnv`](opsorch::BuildEnv) reach it without a connection, which is faster; all others over HTTP.
     pub fn double<D: Double>(mut self, make: impl Fn(Arc<dyn Clock>) -> D + Send + Sync + 'static) -> Self {
         self.subject = self.subject.with_double(make);
         self

@@ -33,8 +33,8 @@ const LARGEST_DOCUMENT: u64 = 64 * 1024 * 1024;
 
 /// What a vendor's OpenAPI document says of its requests and answers. Clones share it.
 ///
-/// OpenAPI 3.0 and 3.1 and Swagger 2.0, in JSON. Every schema is compiled when the document is opened; one that cannot
-/// be is an error that names it.
+/// OpenAPI 3.0 and 3.1 and Swagger 2.0, in JSON. Every schema that an operation needs is compiled when the document is
+/// opened; one that cannot be is an error that names it. Nothing is fetched: what is referred to is in the document.
 ///
 /// * **Path**: the most concrete template that fits, as the document writes it; see [`base_path`](Self::base_path).
 /// * **Parameters** of the path, the query, headers and cookies, in the styles `form`, `simple`, `spaceDelimited`,

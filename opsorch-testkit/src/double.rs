@@ -70,8 +70,13 @@ pub trait Double: Send + 'static {
     /// How the vendor says what others say with this status, such as 401 for a wrong credential. For vendors that have
     /// their own way, such as 200 and `{"ok": false}`; most say it with the status and JSON with a `message`.
     fn refusal(&self, status: StatusCode) -> Reply {
-        json(status, &serde_json::json!({ "message": status.canonical_reason().unwrap_or("no") }))
+        refusal(status)
     }
+}
+
+/// How most vendors refuse.
+fn refusal(status: StatusCode) -> Reply {
+    json(status, &serde_json::json!({ "message": status.canonical_reason().unwrap_or("no") }))
 }
 
 impl<D: Double + ?Sized> Double for Box<D> {

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use opsorch::transport::{Client, Reply, RequestBuilder, Url};
-use opsorch::{Context, Error, ErrorKind, Result};
-use serde::de::DeserializeOwned;
+use opsorch::Context;
+use opsorch::transport::{Client, Url};
 
-use super::wire::{Envelope, Failure};
+pub(super) mod alertmanager;
+pub(super) mod prometheus;
 
 /// One of the two servers: how to ask it, and where a person opens it.
 #[derive(Clone, Debug)]
@@ -16,94 +16,10 @@ pub(super) struct Server {
     pub(super) timeout: Duration,
 }
 
-/// What Prometheus answered.
-#[derive(Debug)]
-pub(super) struct Answer<T> {
-    /// What was asked for; Go writes `null` for a list that is empty.
-    pub(super) data: T,
-    /// Its warnings, and its hints beginning with `info: `.
-    pub(super) warnings: Vec<String>,
-    /// The bytes of the answer.
-    pub(super) size: usize,
-}
-
 impl Server {
     /// How long the server may work on a request, in seconds: no longer than somebody waits for it.
     pub(super) fn patience(&self, cx: &Context) -> String {
         let patience = cx.remaining().map_or(self.timeout, |remaining| remaining.min(self.timeout));
         format!("{:.3}", patience.as_secs_f64().max(0.001))
-    }
-
-    /// An address below the page that a person opens, such as `graph`.
-    pub(super) fn page(&self, segment: &str) -> Url {
-        let mut url = self.page.clone();
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().push(segment);
-        }
-        url
-    }
-}
-
-/// Sends a request to Prometheus and reads the envelope that all of its answers come in.
-///
-/// # Errors
-/// Those of the transport; `Invalid` about `field` where Prometheus does not understand or cannot run the query,
-/// `Timeout` and `Unavailable` where it gave up, else what the status means. Where nothing of Prometheus is to be heard,
-/// such as at a wrong address or before a proxy's page, `Unexpected` says so.
-pub(super) async fn ask<T: DeserializeOwned + Default>(
-    cx: &Context,
-    request: RequestBuilder<'_>,
-    field: &str,
-) -> Result<Answer<T>> {
-    ask_with(cx, request, field, |body| serde_json::from_slice(body).ok()).await
-}
-
-/// As [`ask`], with a reader of one's own.
-pub(super) async fn ask_with<T: DeserializeOwned + Default>(
-    cx: &Context,
-    request: RequestBuilder<'_>,
-    field: &str,
-    read: fn(&[u8]) -> Option<Envelope<T>>,
-) -> Result<Answer<T>> {
-    let reply = request.send_any(cx).await?;
-    if !reply.status.is_success() {
-        return Err(refusal(reply, field));
-    }
-    // What cannot be read is read again, by a reader that is slow and can say where something is wrong.
-    let envelope = read(&reply.body).map_or_else(|| reply.json(), Ok);
-    match envelope.map_err(|error| explain_page(error, &reply))? {
-        Envelope { status, data, mut warnings, infos } if status == "success" => {
-            warnings.extend(infos.into_iter().map(|info| format!("info: {info}")));
-            Ok(Answer { data: data.unwrap_or_default(), warnings, size: reply.body.len() })
-        }
-        _ => Err(refusal(reply, field)),
-    }
-}
-
-fn refusal(reply: Reply, field: &str) -> Error {
-    let failure: Option<Failure> = serde_json::from_slice(&reply.body).ok();
-    let kind = match failure.as_ref().map(|failure| failure.error_type.as_str()) {
-        Some("bad_data" | "execution") => ErrorKind::Invalid { field: field.to_owned() },
-        Some("timeout") => ErrorKind::Timeout,
-        Some("canceled" | "internal" | "unavailable") => ErrorKind::Unavailable,
-        None if reply.status.as_u16() == 404 => {
-            let hint =
-                "there is no Prometheus API at this address; check the path in `url`, which ends before `/api/v1`";
-            return reply.error(ErrorKind::Unexpected).with_context("hint", hint);
-        }
-        _ => match reply.clone().error_for_status() {
-            Err(error) => return explain_page(error, &reply),
-            Ok(_) => ErrorKind::Unexpected,
-        },
-    };
-    reply.error(kind)
-}
-
-/// Says what an answer is that begins as HTML does.
-fn explain_page(error: Error, reply: &Reply) -> Error {
-    match reply.body.trim_ascii_start().starts_with(b"<") {
-        true => error
-            .with_context("hint", "the answer is a page, as of a proxy that asks to log in; check `url` and `auth`"),
-        false => error,
     }
 }

@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 use opsorch::capability::{Health, HealthCheck, HealthProblem};
 use opsorch::{Context, Error, ErrorKind, Operation, OperationSet, Result};
-use serde::Deserialize;
 
-use super::api::{Server, ask};
+use super::api::prometheus::ask;
+use super::api::{self, Server};
 use super::wire::discovery::BuildInfo;
 use super::wire::matrix::QueryResult;
 
@@ -18,6 +18,12 @@ const ALERTS_AND_SILENCES: [Operation; 3] = [Operation::AlertQuery, Operation::A
 pub(super) struct Checkup {
     prometheus: Option<Server>,
     alertmanager: Option<Server>,
+}
+
+impl Checkup {
+    pub(super) fn new(prometheus: Option<Server>, alertmanager: Option<Server>) -> Self {
+        Self { prometheus, alertmanager }
+    }
 }
 
 #[async_trait]
@@ -34,12 +40,6 @@ impl HealthCheck for Checkup {
             found.push(("alertmanager", operations, check_alertmanager(cx, alertmanager).await));
         }
         summary(found)
-    }
-}
-
-impl Checkup {
-    pub(super) fn new(prometheus: Option<Server>, alertmanager: Option<Server>) -> Self {
-        Self { prometheus, alertmanager }
     }
 }
 
@@ -84,13 +84,6 @@ async fn check_prometheus(cx: &Context, prometheus: &Server) -> Result<Option<St
 }
 
 async fn check_alertmanager(cx: &Context, alertmanager: &Server) -> Result<Option<String>> {
-    /// `/api/v2/status`.
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Status {
-        version_info: BuildInfo,
-    }
-
-    let status: Status = alertmanager.client.get("api/v2/status").fetch(cx).await?;
+    let status = api::alertmanager::status(cx, alertmanager).await?;
     Ok(Some(status.version_info.version).filter(|version| !version.is_empty()))
 }

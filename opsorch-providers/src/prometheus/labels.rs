@@ -4,6 +4,8 @@ use opsorch::{Error, Result, Scope};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::promql::NAME;
+
 /// The names of the labels that hold service, team and environment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -50,7 +52,7 @@ impl ScopeLabels {
 
     pub(super) fn check(&self) -> Result<()> {
         let parts = [("service", &self.service), ("team", &self.team), ("environment", &self.environment)];
-        match parts.into_iter().find(|(_, label)| label.trim().is_empty() || *label == "__name__") {
+        match parts.into_iter().find(|(_, label)| label.trim().is_empty() || *label == NAME) {
             Some((part, label)) => {
                 let message = format!("expected the name of a label, got `{label}`");
                 Err(Error::invalid(format!("labels.{part}"), message))

@@ -10,8 +10,8 @@ pub(super) const NAME: &str = "__name__";
 /// What cannot stand as a metric's name of itself: the words of the language, in any case. Some servers take some of
 /// them all the same; quoted, all servers take all.
 const KEYWORDS: &str = "and or unless atan2 sum avg count min max group stddev stdvar topk bottomk count_values \
-                        quantile limitk limit_ratio offset smoothed anchored by without on ignoring group_left group_right \
-                        bool fill fill_left fill_right inf nan start end step range info";
+                        quantile limitk limit_ratio offset smoothed anchored by without on ignoring group_left \
+                        group_right bool fill fill_left fill_right inf nan start end step range info";
 
 /// Aggregations by their level.
 const AGGREGATIONS: [(AggregationLevel, &str); 5] = [
@@ -36,7 +36,7 @@ const OPERATORS: [(MetricOperatorLevel, &str); 4] = [
 /// `Invalid` for an expression without metric, for a label without name, for an operator or an aggregation that is not
 /// known, and for groups without aggregation.
 pub(super) fn expression(expression: &MetricExpression, labels: &[(&str, &str)]) -> Result<String> {
-    let selector = selector_of(expression, labels)?;
+    let selector = selector(expression, labels)?;
     let Some(aggregation) = &expression.aggregation else {
         return match expression.group_by.is_empty() {
             true => Ok(selector),
@@ -56,7 +56,7 @@ pub(super) fn expression(expression: &MetricExpression, labels: &[(&str, &str)])
 }
 
 /// The selector of the series with these labels, such as `{service="api"}`; `None` where there are no labels.
-pub(super) fn selector(labels: &[(&str, &str)]) -> Option<String> {
+pub(super) fn scope_selector(labels: &[(&str, &str)]) -> Option<String> {
     let matchers: Vec<_> = labels.iter().map(|(label, value)| matcher(&quoted_label(label), "=", value)).collect();
     (!matchers.is_empty()).then(|| format!("{{{}}}", matchers.join(", ")))
 }
@@ -81,7 +81,7 @@ pub(super) fn speaks_of_its_span(promql: &str) -> bool {
     })
 }
 
-fn selector_of(expression: &MetricExpression, labels: &[(&str, &str)]) -> Result<String> {
+fn selector(expression: &MetricExpression, labels: &[(&str, &str)]) -> Result<String> {
     let name = expression.metric_name.as_str();
     let by_filter = expression.filters.iter().any(|filter| filter.label == NAME);
     if name.is_empty() && !by_filter {

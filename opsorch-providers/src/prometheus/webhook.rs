@@ -138,9 +138,8 @@ fn parse(body: &[u8]) -> Result<Message> {
         Some(_) => "a version that is no text".to_owned(),
         None => "no version".to_owned(),
     };
-    Err(invalid(format!(
-        "expected a message of version `{VERSION}`, got {found}; a webhook with a `payload` of its own cannot be read here"
-    )))
+    let hint = "a webhook with a `payload` of its own cannot be read here";
+    Err(invalid(format!("expected a message of version `{VERSION}`, got {found}; {hint}")))
 }
 
 /// The error tells the place and nothing of the body.
@@ -163,8 +162,8 @@ fn web_address(text: &str) -> Option<Url> {
     text.parse::<Url>().ok().filter(|url| matches!(url.scheme(), "http" | "https"))
 }
 
-/// An id of what a message says of its group, since Alertmanager gives none: the same when it is sent again, also as the
-/// reminder that nothing has changed, and another one as soon as an alert begins, changes or ends.
+/// An id of what a message says of its group, since Alertmanager gives none: the same when it is sent again, also as
+/// the reminder that nothing has changed, and another one as soon as an alert begins, changes or ends.
 fn content_id(message: &Message, alerts: &[Alert]) -> String {
     let mut said: Vec<Value> = alerts
         .iter()

@@ -6,11 +6,11 @@ use async_trait::async_trait;
 use opsorch::capability::{AlertSilencer, Reconciled, Reconciler};
 use opsorch::gate::Approved;
 use opsorch::{
-    Action, Actor, Alert, AlertStatusLevel, Clock, Context, Error, ErrorKind, Response, Result, SilenceAlert,
+    Action, Actor, Alert, AlertId, AlertStatusLevel, Clock, Context, Error, ErrorKind, Response, Result, SilenceAlert,
 };
 
-use super::map::alert::silenced_by;
-use super::read::alert::Alertmanager;
+use super::api::{self, Server};
+use super::map::alert::{AlertMap, silenced_by};
 use super::wire::alertmanager::{Labels, Matcher, PostableSilence};
 
 /// What a comment says where nobody gave a reason.
@@ -18,17 +18,24 @@ const NO_REASON: &str = "silenced without a reason";
 
 /// Silences the alerts of an Alertmanager.
 ///
-/// A silence is for exactly the labels of one alert. Its comment ends with the idempotency key of the change, by which it
-/// is found when nobody knows whether it was made.
+/// A silence is for exactly the labels of one alert. Its comment ends with the idempotency key of the change, by which
+/// it is found when nobody knows whether it was made.
 #[derive(Debug)]
 pub(super) struct Silencer {
-    alertmanager: Alertmanager,
+    alertmanager: Server,
+    map: AlertMap,
     clock: Arc<dyn Clock>,
 }
 
 impl Silencer {
-    pub(super) fn new(alertmanager: Alertmanager, clock: Arc<dyn Clock>) -> Self {
-        Self { alertmanager, clock }
+    pub(super) fn new(alertmanager: Server, map: AlertMap, clock: Arc<dyn Clock>) -> Self {
+        Self { alertmanager, map, clock }
+    }
+
+    /// The alert as it is now.
+    async fn alert(&self, cx: &Context, id: &AlertId) -> Result<Alert> {
+        let alert = api::alertmanager::alert(cx, &self.alertmanager, id).await?;
+        Ok(self.map.of_alertmanager(alert, &self.alertmanager.page))
     }
 }
 
@@ -39,7 +46,7 @@ impl AlertSilencer for Silencer {
         if input.until <= now {
             return Err(Error::invalid("until", format!("expected a time after {now}, got {}", input.until)));
         }
-        let alert = self.alertmanager.find(cx, &input.id).await.map_err(Error::not_applied)?;
+        let alert = api::alertmanager::alert(cx, &self.alertmanager, &input.id).await.map_err(Error::not_applied)?;
         let silence = PostableSilence {
             matchers: exactly(&alert.labels)?,
             starts_at: now,
@@ -47,12 +54,12 @@ impl AlertSilencer for Silencer {
             created_by: created_by(cx.actor(), input.approved_by()),
             comment: comment(input.reason.as_deref(), input.idempotency_key()),
         };
-        let posted = self.alertmanager.post_silence(cx, &silence).await?;
+        let posted = api::alertmanager::post_silence(cx, &self.alertmanager, &silence).await?;
 
         // From here on the silence is there. An alert that cannot be read again is shown as it was.
-        let before = self.alertmanager.mapped(alert);
-        let after = match self.alertmanager.find(cx, &input.id).await {
-            Ok(alert) => self.alertmanager.mapped(alert),
+        let before = self.map.of_alertmanager(alert, &self.alertmanager.page);
+        let after = match self.alert(cx, &input.id).await {
+            Ok(alert) => alert,
             Err(error) if *error.kind() == ErrorKind::NotFound => ended(before),
             Err(error) => {
                 tracing::debug!(code = error.kind().code(), "a silenced alert could not be read again");
@@ -65,18 +72,20 @@ impl AlertSilencer for Silencer {
 
 #[async_trait]
 impl Reconciler for Silencer {
-    /// A silence that is found was made. One that is not found may still be on its way, or known to another Alertmanager
-    /// of the cluster only, so that nothing is certain.
+    /// A silence that is found was made. One that is not found may still be on its way, or known to another
+    /// Alertmanager of the cluster only, so that nothing is certain.
     async fn reconcile(&self, cx: &Context, action: &Action, idempotency_key: &str) -> Result<Reconciled> {
         let Action::AlertSilence(input) = action else { return Ok(Reconciled::Unknown) };
         let mark = mark(idempotency_key);
-        let silences = self.alertmanager.silences(cx).await?;
+        let silences = api::alertmanager::silences(cx, &self.alertmanager).await?;
         let Some(silence) = silences.into_iter().find(|silence| silence.comment.ends_with(&mark)) else {
             return Ok(Reconciled::Unknown);
         };
-        let alert = match self.alertmanager.find(cx, &input.id).await {
-            Ok(alert) => self.alertmanager.mapped(alert),
-            Err(error) if *error.kind() == ErrorKind::NotFound => self.alertmanager.remembered(&input.id, &silence),
+        let alert = match self.alert(cx, &input.id).await {
+            Ok(alert) => alert,
+            Err(error) if *error.kind() == ErrorKind::NotFound => {
+                self.map.of_silence(&input.id, &silence, &self.alertmanager.page)
+            }
             Err(error) => return Err(error),
         };
         Ok(Reconciled::Applied(Response::from(silenced_by(alert, &silence.id))))

@@ -17,6 +17,11 @@ mod silences;
 mod spans;
 mod webhook;
 
+#[path = "../simulated"]
+mod simulated {
+    pub(super) mod prometheus;
+}
+
 use opsorch::{ErrorKind, Result};
 
 /// Asserts that a query was refused because a filter cannot be honoured, and that the refusal names it.

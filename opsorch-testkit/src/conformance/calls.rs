@@ -17,6 +17,7 @@ use super::maker::Surroundings;
 use super::rule::{Broken, Checked, Verdict, nothing};
 use super::subject::Bench;
 use super::tap::Trouble;
+use crate::double;
 
 /// A channel for messages where the author named none.
 const CHANNEL: &str = "#conformance";
@@ -113,6 +114,21 @@ impl Met<'_> {
             Err(error) => Ok(error),
             Ok(response) => Err(Broken(format!("{call}, {because}: expected an error, got {}", content(response)))),
         }
+    }
+}
+
+impl Met<'_> {
+    /// Whether a request of a read names the one thing that is read.
+    pub(super) fn names_its_id(&self) -> bool {
+        let Call::Read(query) = self.call else { return false };
+        let input = json!(query);
+        let Some(id) = input.get("input").and_then(Value::as_str) else { return false };
+        self.requests.iter().any(|request| {
+            let address = [request.url.path(), request.url.query().unwrap_or_default()];
+            let mut texts = address.map(double::decode).to_vec();
+            texts.push(String::from_utf8_lossy(&request.body).into_owned());
+            texts.iter().any(|text| text.contains(id))
+        })
     }
 }
 

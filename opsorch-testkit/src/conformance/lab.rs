@@ -49,7 +49,8 @@ impl Place {
         self.vendor.as_ref().expect("give the suite a double: only that has an address").url()
     }
 
-    /// A reference to a secret, as it stands in a configuration. Any name will do.
+    /// A reference to a secret, as it stands in a configuration. Any name will do; the text is
+    /// [`SECRET`](crate::double::SECRET).
     pub fn secret(&self, name: &str) -> Value {
         json!(SecretRef::env(name))
     }

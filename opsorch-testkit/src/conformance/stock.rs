@@ -90,7 +90,7 @@ fn severity(number: usize) -> SeverityLevel {
 }
 
 fn service(number: usize) -> &'static str {
-    if number % 2 == 0 { "api" } else { "db" }
+    if number.is_multiple_of(2) { "api" } else { "db" }
 }
 
 fn incident(number: usize) -> Action {

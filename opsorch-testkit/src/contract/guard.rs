@@ -86,7 +86,6 @@ impl Exchanges {
     /// # Panics
     /// With the violations, where there are some; and where there was no exchange, as then nothing was checked.
     #[track_caller]
-    #[allow(clippy::panic)] // it is an assertion
     pub fn assert_kept(&self) {
         let seen = self.seen();
         assert!(seen.count > 0, "no exchange was seen: the contract was not checked");

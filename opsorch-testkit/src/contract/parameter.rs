@@ -102,7 +102,8 @@ impl Parameter {
             let taken = take(pairs, key);
             return self.object(taken, schemas);
         }
-        if self.explode && value::permits(&shapes, "object") {
+        let joined = matches!(self.style, Style::Joined(_));
+        if joined && self.explode && value::wants(&shapes, "object") {
             let known = value::properties(&shapes);
             let taken = take(pairs, |name| known.iter().find(|known| **known == name).map(|name| (*name).to_owned()));
             return self.object(taken, schemas);
@@ -128,7 +129,7 @@ impl Parameter {
         if self.allow_empty && first.is_empty() {
             return Vec::new();
         }
-        let list = value::permits_strictly(&shapes, "array");
+        let list = value::wants(&shapes, "array");
         if let Style::Json = self.style {
             return match serde_json::from_str(&first) {
                 Ok(value) => self.judge(vec![value], schemas),

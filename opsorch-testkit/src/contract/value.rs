@@ -23,13 +23,12 @@ pub(super) fn judge(candidates: Vec<Value>, schema: SchemaId, schemas: &Schemas)
 }
 
 /// Whether one of the shapes is of this type, or none says a type.
-pub(super) fn permits(shapes: &[&Value], kind: &str) -> bool {
-    permits_strictly(shapes, kind)
-        || !shapes.iter().any(|shape| says_something(shape)) && kind != "object" && kind != "array"
+fn permits(shapes: &[&Value], kind: &str) -> bool {
+    wants(shapes, kind) || !shapes.iter().any(|shape| says_something(shape))
 }
 
 /// Whether one of the shapes is of this type.
-pub(super) fn permits_strictly(shapes: &[&Value], kind: &str) -> bool {
+pub(super) fn wants(shapes: &[&Value], kind: &str) -> bool {
     shapes.iter().any(|shape| {
         let types = match shape.get("type") {
             Some(Value::Array(types)) => types.iter().any(|known| known == kind),
@@ -62,7 +61,7 @@ pub(super) fn scalars(text: &str, shapes: &[&Value]) -> Vec<Value> {
     if permits(shapes, "number") || permits(shapes, "integer") {
         values.extend(serde_json::from_str::<Number>(text).ok().map(Value::Number));
     }
-    values.extend((text.is_empty() && permits_strictly(shapes, "null")).then_some(Value::Null));
+    values.extend((text.is_empty() && wants(shapes, "null")).then_some(Value::Null));
     values.push(Value::String(text.to_owned()));
     values
 }
@@ -86,7 +85,7 @@ pub(super) fn objects(pairs: &[(String, String)], schema: Option<SchemaId>, sche
         let property = shapes.iter().find_map(|shape| shape.get("properties")?.get(name));
         let shapes = schemas.shapes_of(property);
         let texts: Vec<String> = pairs.iter().filter(|pair| pair.0 == *name).map(|pair| pair.1.clone()).collect();
-        let value = if permits_strictly(&shapes, "array") && !text.starts_with('[') {
+        let value = if wants(&shapes, "array") && !text.starts_with('[') {
             lists(&texts, &shapes, schemas).into_iter().next()
         } else if texts.len() > 1 {
             // More than one where one is wanted: a list, which the schema then refuses.
@@ -104,7 +103,7 @@ pub(super) fn objects(pairs: &[(String, String)], schema: Option<SchemaId>, sche
 
 /// An object or a list in a form is JSON.
 fn structure(text: &str, shapes: &[&Value]) -> Option<Value> {
-    let wanted = permits_strictly(shapes, "object") || permits_strictly(shapes, "array");
+    let wanted = wants(shapes, "object") || wants(shapes, "array");
     let value: Value = wanted.then(|| serde_json::from_str(text).ok())??;
     (value.is_object() || value.is_array()).then_some(value)
 }

@@ -1,26 +1,26 @@
 //! The ways in which vendors cut a list into pages.
-//!
-//! Each takes the whole list as the vendor would answer it without pages, and gives one [`Part`] of it. Following
-//! [`Part::next`] to its end gives the list, without gap and without repeat, as long as nothing changes meanwhile. Where
-//! something does, they differ as vendors do: an offset, a page's number and a cursor count places, so that what is put
-//! in before them repeats an item and what is taken out hides one; [`by_key`] goes on after the last item it gave.
-//!
-//! ```
-//! use opsorch_testkit::double::{by_key, by_offset};
-//!
-//! let part = by_offset(["a", "b", "c"], 0, 2);
-//! assert_eq!((part.items, part.next, part.total), (vec!["a", "b"], Some(2), 3));
-//!
-//! let part = by_key([(7, "a"), (3, "b"), (5, "c")], |item| item.0, Some(3), 10);
-//! assert_eq!((part.items, part.next), (vec![(5, "c"), (7, "a")], None));
-//! ```
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// One page of a list, and where the next one begins.
+/// One page of a list, and where the next one begins: what [`by_offset`], [`by_number`], [`by_cursor`] and [`by_key`]
+/// make of the whole list, as the vendor would answer it without pages.
+///
+/// Following [`next`](Self::next) to its end gives the list, without gap and without repeat, as long as nothing changes
+/// meanwhile. Where something does, they differ as vendors do: an offset, a page's number and a cursor count places, so
+/// that what is put in before them repeats an item and what is taken out hides one; a key goes on after the last item.
+///
+/// ```
+/// use opsorch_testkit::double::{by_key, by_offset};
+///
+/// let part = by_offset(["a", "b", "c"], 0, 2);
+/// assert_eq!((part.items, part.next, part.total), (vec!["a", "b"], Some(2), 3));
+///
+/// let part = by_key([(7, "a"), (3, "b"), (5, "c")], |item| item.0, Some(3), 10);
+/// assert_eq!((part.items, part.next), (vec![(5, "c"), (7, "a")], None));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Part<T, N> {

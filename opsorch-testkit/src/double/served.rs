@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use opsorch::transport::{Reply, Request};
+use opsorch::transport::{Reply, Request, StatusCode};
 
-use super::Double;
+use super::{Double, refusal};
 
 /// How a vendor speaks about a state: reads its requests, asks or changes the state, and writes its answers.
 ///
@@ -14,6 +14,11 @@ use super::Double;
 pub trait Wire<S>: Send + 'static {
     /// Answers a request as the vendor would.
     fn answer(&mut self, state: &mut S, request: &Request) -> Reply;
+
+    /// As [`Double::refusal`].
+    fn refusal(&self, status: StatusCode) -> Reply {
+        refusal(status)
+    }
 }
 
 impl<S, F: FnMut(&mut S, &Request) -> Reply + Send + 'static> Wire<S> for F {
@@ -86,6 +91,10 @@ impl<S: Send + 'static, W: Wire<S>> Served<S, W> {
 impl<S: Send + 'static, W: Wire<S>> Double for Served<S, W> {
     fn answer(&mut self, request: &Request) -> Reply {
         self.state.with(|state| self.wire.answer(state, request))
+    }
+
+    fn refusal(&self, status: StatusCode) -> Reply {
+        self.wire.refusal(status)
     }
 }
 

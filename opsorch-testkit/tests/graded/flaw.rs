@@ -1,8 +1,8 @@
 //! The broken providers, as data: a sound one, and what is wrong with it.
 
 mod alerts;
-mod deadlines;
 mod config;
+mod deadlines;
 mod filters;
 mod idempotency;
 mod injection;
@@ -75,8 +75,8 @@ impl Flaw {
 pub fn flaws() -> impl Iterator<Item = &'static Flaw> {
     let all = [
         alerts::FLAWS,
-        deadlines::FLAWS,
         config::FLAWS,
+        deadlines::FLAWS,
         filters::FLAWS,
         idempotency::FLAWS,
         injection::FLAWS,

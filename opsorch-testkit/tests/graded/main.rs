@@ -6,6 +6,7 @@
 mod configured;
 mod desk;
 mod flaw;
+mod guide;
 mod tampered;
 
 use std::collections::BTreeMap;

@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 
 use super::fingerprint::fingerprint;
 use super::matcher::equals;
-use super::page::alertmanager_page;
+use super::page::alertmanager;
 use crate::prometheus::labels::ScopeLabels;
-use crate::prometheus::wire::alertmanager::{self, Labels, Silence};
+use crate::prometheus::wire::alertmanager::{self as wire, Labels, Silence};
 use crate::prometheus::wire::{rules, webhook};
 
 /// The label with the name of the rule.
-const NAME: &str = "alertname";
+const ALERT_NAME: &str = "alertname";
 
 /// The label with the severity.
 const SEVERITY: &str = "severity";
@@ -36,8 +36,8 @@ pub(in crate::prometheus) struct AlertMap {
 
 impl AlertMap {
     /// An alert as Alertmanager has it.
-    pub(in crate::prometheus) fn of_alertmanager(&self, alert: alertmanager::Alert, page: &Url) -> Alert {
-        let alertmanager::AlertStatus { state, silenced_by, inhibited_by, muted_by } = alert.status;
+    pub(in crate::prometheus) fn of_alertmanager(&self, alert: wire::Alert, page: &Url) -> Alert {
+        let wire::AlertStatus { state, silenced_by, inhibited_by, muted_by } = alert.status;
         let mut mapped = self.alert(alert.fingerprint, &alert.labels, &alert.annotations, &state);
         mapped.url = Some(page_of(page, &alert.labels));
         mapped.created_at = alert.starts_at;
@@ -119,7 +119,7 @@ impl AlertMap {
     /// What every source tells: who it is, what is wrong, and how bad.
     fn alert(&self, id: String, labels: &Labels, annotations: &Labels, state: &str) -> Alert {
         let text = |names: &[&str]| names.iter().find_map(|name| given(annotations, name));
-        let title = given(labels, NAME).or_else(|| text(&["summary"])).map_or_else(|| id.clone(), str::to_owned);
+        let title = given(labels, ALERT_NAME).or_else(|| text(&["summary"])).map_or_else(|| id.clone(), str::to_owned);
         let mut alert = Alert::new(id, title, status(state), severity(given(labels, SEVERITY)));
         alert.status_raw = (!state.is_empty()).then(|| state.to_owned());
         alert.severity_raw = given(labels, SEVERITY).map(str::to_owned);
@@ -140,7 +140,7 @@ pub(in crate::prometheus) fn silenced_by(alert: Alert, silence: &str) -> Alert {
 /// The page with the one alert that has these labels.
 fn page_of(base: &Url, labels: &Labels) -> Url {
     let matchers: Vec<String> = labels.iter().map(|(name, value)| equals(name, value)).collect();
-    alertmanager_page(base, &matchers)
+    alertmanager(base, &matchers)
 }
 
 /// A value that is there and not empty.

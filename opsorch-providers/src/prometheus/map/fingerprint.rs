@@ -9,8 +9,8 @@ const PRIME: u64 = 0x0000_0100_0000_01b3;
 /// A byte that UTF-8 has nowhere, after each name and each value.
 const SEPARATOR: u8 = 0xff;
 
-/// The fingerprint as Alertmanager computes and writes it: FNV-1a over names and values in the order of the names, in 16
-/// hexadecimal digits. A label without a value is no label.
+/// The fingerprint as Alertmanager computes and writes it: FNV-1a over names and values in the order of the names, in
+/// 16 hexadecimal digits. A label without a value is no label.
 ///
 /// The algorithm is `LabelSet.Fingerprint` of github.com/prometheus/common/model.
 pub(in crate::prometheus) fn fingerprint(labels: &Labels) -> String {

@@ -1,15 +1,13 @@
-//! Series, descriptors, and the pages that show them.
-
-use std::time::Duration;
+//! Series and descriptors.
 
 use opsorch::transport::Url;
-use opsorch::{Error, MetricDescriptor, MetricKind, MetricKindLevel, MetricSeries, Result, Time};
+use opsorch::{Error, MetricDescriptor, MetricKind, MetricKindLevel, MetricSeries, Result};
 use serde_json::{Map, Value, json};
 
-use super::super::api::Server;
-use super::super::promql;
-use super::super::wire::discovery::{Meaning, Metadata};
-use super::super::wire::matrix::{Dropped, Part, QueryResult, Series, parse_value};
+use super::page::graph;
+use crate::prometheus::promql;
+use crate::prometheus::wire::discovery::{Meaning, Metadata};
+use crate::prometheus::wire::matrix::{Dropped, Part, QueryResult, Series, parse_value};
 
 /// What OpenMetrics calls a metric, where the schema has another word.
 const KINDS: [(&str, MetricKindLevel); 5] = [
@@ -76,15 +74,15 @@ fn counts(dropped: Dropped) -> Map<String, Value> {
 }
 
 /// A metric, with what the targets say about it or about the family it belongs to.
-pub(in crate::prometheus) fn descriptor(name: String, metadata: &Metadata, prometheus: &Server) -> MetricDescriptor {
+pub(in crate::prometheus) fn descriptor(name: String, metadata: &Metadata, page: &Url) -> MetricDescriptor {
     let (family, meanings) = match metadata.get(&name) {
         Some(meanings) => (None, meanings.as_slice()),
         None => family(&name, metadata).unwrap_or_default(),
     };
     let meaning = meanings.first();
     let kind = meaning.map_or("", |meaning| &meaning.kind);
-    let mut descriptor =
-        MetricDescriptor::new(&name, to_kind(kind)).url(graph(prometheus, &promql::metric(&name), None));
+    let url = graph(page, &promql::metric(&name), None);
+    let mut descriptor = MetricDescriptor::new(&name, to_kind(kind)).url(url);
     if let Some(Meaning { help, unit, .. }) = meaning {
         descriptor.description.clone_from(help);
         descriptor.unit = Some(unit.clone()).filter(|unit| !unit.is_empty());
@@ -116,33 +114,5 @@ fn to_kind(word: &str) -> MetricKind {
     match KINDS.iter().find(|(known, _)| *known == word) {
         Some((_, level)) => (*level).into(),
         None => word.into(),
-    }
-}
-
-/// The page that draws a query: over a span, at a moment if the span is none, or now.
-pub(in crate::prometheus) fn graph(prometheus: &Server, promql: &str, span: Option<(Time, Time)>) -> Url {
-    /// The numbers by which the page knows its tabs.
-    const GRAPH: &str = "0";
-    const TABLE: &str = "1";
-
-    let mut url = prometheus.page("graph");
-    let mut query = url.query_pairs_mut();
-    query.append_pair("g0.expr", promql);
-    query.append_pair("g0.tab", if span.is_some_and(|(start, end)| start == end) { TABLE } else { GRAPH });
-    if let Some((start, end)) = span {
-        if let Some(range) = (end - start).to_std().ok().filter(|range| !range.is_zero()) {
-            query.append_pair("g0.range_input", &duration(range));
-        }
-        query.append_pair("g0.end_input", &end.format("%Y-%m-%d %H:%M:%S").to_string());
-    }
-    drop(query);
-    url
-}
-
-/// A duration as PromQL writes it.
-fn duration(range: Duration) -> String {
-    match range.subsec_millis() {
-        0 => format!("{}s", range.as_secs().max(1)),
-        _ => format!("{}ms", range.as_millis()),
     }
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 pub(in crate::prometheus) use self::alertmanager::Alertmanager;
 pub(in crate::prometheus) use self::rules::Rules;
+use crate::query::refuse_metadata_but;
 
 mod alertmanager;
 mod filter;
@@ -101,10 +102,7 @@ impl AlertReader for Alerts {
 
 /// The matchers of `metadata.filter`, as the caller wrote them. Any other name is refused.
 fn matchers(metadata: &Fields) -> Result<Vec<String>> {
-    if let Some(unknown) = metadata.keys().find(|name| ![SOURCE, FILTER].contains(&name.as_str())) {
-        let message = format!("`metadata.{unknown}` is no filter of this provider; known are: {FILTER}, {SOURCE}");
-        return Err(Error::unsupported(message));
-    }
+    refuse_metadata_but(&[FILTER, SOURCE], metadata)?;
     let Some(filter) = metadata.get(FILTER) else { return Ok(Vec::new()) };
     serde_json::from_value(filter.clone()).map_err(|_| {
         Error::invalid("metadata.filter", "expected a list of matchers, such as [\"alertname=~\\\"Disk.*\\\"\"]")

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use opsorch::Time;
 use serde::{Deserialize, Serialize};
 
+use super::discovery::BuildInfo;
 use super::field::{lenient, moment};
 
 /// Labels or annotations, by name.
@@ -76,6 +77,13 @@ pub(in crate::prometheus) struct Silence {
     pub(in crate::prometheus) matchers: Vec<Matcher>,
     #[serde(default)]
     pub(in crate::prometheus) comment: String,
+}
+
+/// `GET /api/v2/status`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::prometheus) struct Status {
+    pub(in crate::prometheus) version_info: BuildInfo,
 }
 
 /// Which value a label must have.

@@ -1,16 +1,16 @@
 //! The result of a query, read straight from the bytes into points: a matrix is most of what Prometheus ever sends, and
 //! neither a value nor a string is made for a sample on the way.
 
-mod quick;
-
 use std::fmt;
 
 use opsorch::{MetricPoint, Time};
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::super::promql::NAME;
 use super::Envelope;
+use crate::prometheus::promql::NAME;
+
+mod quick;
 
 /// Reads the answer to a query; `None` where it is none.
 pub(in crate::prometheus) fn read(body: &[u8]) -> Option<Envelope<QueryResult>> {

@@ -1,28 +1,28 @@
-//! An Alertmanager over HTTP that keeps what it is told, and a control plane over it.
+//! An Alertmanager over HTTP that can be made to misbehave, and a control plane over it.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use opsorch::gate::Decision;
 use opsorch::secret::StaticSecrets;
 use opsorch::transport::{Method, Reply, Request as Outgoing, ReqwestTransport, Transport};
-use opsorch::{Action, Actor, Builder, Context, Error, ErrorKind, ManualClock, OpsOrch, Result, Target};
+use opsorch::{Action, Actor, Builder, Clock, Context, Error, ErrorKind, ManualClock, OpsOrch, Result, Target};
 use opsorch_providers::prometheus::PrometheusConfig;
 use serde_json::{Value, json};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
-/// Alerts and silences behind the API v2. Clones share them.
-#[derive(Clone, Default)]
+use super::server::answered;
+use super::simulated::prometheus::alertmanager as simulated;
+
+/// A simulated Alertmanager that can be made to misbehave. Clones share it.
+#[derive(Clone)]
 pub(super) struct State(Arc<Mutex<Inner>>);
 
-#[derive(Default)]
 struct Inner {
-    alerts: Vec<Value>,
-    silences: Vec<Value>,
-    /// Whether a silence is in effect at once.
-    is_slow: bool,
-    /// What becomes of the alerts when one is silenced.
+    server: simulated::Alertmanager,
+    /// Whether alerts end as they are silenced.
     forgets: bool,
     /// Answers in place of the usual ones: the method, how many times from now on it is passed over, and the answer.
     faults: Vec<(&'static str, usize, ResponseTemplate)>,
@@ -35,8 +35,8 @@ pub(super) struct Alertmanager {
 
 impl Alertmanager {
     pub(super) async fn start(alerts: impl IntoIterator<Item = Value>) -> Self {
-        let state = State::default();
-        state.set(alerts);
+        let server = simulated::Alertmanager::new(alerts.into_iter().collect(), Arc::new(ManualClock::default()));
+        let state = State(Arc::new(Mutex::new(Inner { server, forgets: false, faults: Vec::new() })));
         let server = MockServer::start().await;
         Mock::given(any()).respond_with(state.clone()).mount(&server).await;
         Self { server, state }
@@ -67,20 +67,21 @@ impl Alertmanager {
 
 impl State {
     pub(super) fn set(&self, alerts: impl IntoIterator<Item = Value>) {
-        self.0.lock().unwrap().alerts = alerts.into_iter().collect();
+        self.0.lock().unwrap().server.alerts = alerts.into_iter().collect();
     }
 
     pub(super) fn silences(&self) -> Vec<Value> {
-        self.0.lock().unwrap().silences.clone()
+        self.0.lock().unwrap().server.silences.clone()
     }
 
     pub(super) fn set_silences(&self, silences: impl IntoIterator<Item = Value>) {
-        self.0.lock().unwrap().silences = silences.into_iter().collect();
+        self.0.lock().unwrap().server.silences = silences.into_iter().collect();
     }
 
-    /// Silences take effect later.
+    /// Its clock is a minute behind, so that what begins now has not begun there.
     pub(super) fn be_slow(&self) {
-        self.0.lock().unwrap().is_slow = true;
+        let behind = ManualClock::new(ManualClock::default().now() - Duration::from_secs(60));
+        self.0.lock().unwrap().server.clock = Arc::new(behind);
     }
 
     /// Alerts end as they are silenced.
@@ -104,71 +105,15 @@ impl Respond for State {
                 (_, passed_over, _) => *passed_over -= 1,
             }
         }
-        match (method.as_str(), request.url.path()) {
-            ("GET", "/api/v2/alerts") => state.alerts(request),
-            ("GET", "/api/v2/silences") => ResponseTemplate::new(200).set_body_json(&state.silences),
-            ("POST", "/api/v2/silences") => state.silence(&request.body_json().unwrap()),
-            _ => ResponseTemplate::new(404).set_body_string("404 page not found\n"),
+        let answer = answered(&mut state.server, request);
+        if state.forgets {
+            let simulated::Alertmanager { alerts, silences, .. } = &mut state.server;
+            alerts.retain(|alert| {
+                !silences.iter().any(|silence| simulated::silences(silence, &simulated::labels(alert)))
+            });
         }
+        answer
     }
-}
-
-impl Inner {
-    fn alerts(&self, request: &Request) -> ResponseTemplate {
-        let is_off = |name: &str| request.url.query_pairs().any(|(key, value)| key == name && value == "false");
-        let (active, silenced, inhibited) = (!is_off("active"), !is_off("silenced"), !is_off("inhibited"));
-        let filters = request.url.query_pairs().filter(|(key, _)| key == "filter");
-        let mut matchers = Vec::new();
-        for (_, filter) in filters {
-            match parse(&filter) {
-                Some(matcher) => matchers.push(matcher),
-                None => return bad_request(&format!("bad matcher format: {filter}")),
-            }
-        }
-        let has = |alert: &Value, list: &str| alert["status"][list].as_array().is_some_and(|list| !list.is_empty());
-        let found = self.alerts.iter().filter(|alert| {
-            (active || alert["status"]["state"] != "active")
-                && (silenced || !has(alert, "silencedBy"))
-                && (inhibited || !has(alert, "inhibitedBy"))
-                && matchers.iter().all(|(name, value)| alert["labels"][name].as_str().unwrap_or("") == value)
-        });
-        ResponseTemplate::new(200).set_body_json(found.collect::<Vec<_>>())
-    }
-
-    /// Takes a silence as Alertmanager does, which is strict about what it is sent.
-    fn silence(&mut self, posted: &Value) -> ResponseTemplate {
-        let matchers = posted["matchers"].as_array().cloned().unwrap_or_default();
-        if matchers.is_empty() || matchers.iter().any(|matcher| matcher["value"] == "") {
-            return bad_request("at least one matcher must not match the empty string");
-        }
-        let id = format!("silence-{}", self.silences.len() + 1);
-        let mut silence = posted.clone();
-        silence["id"] = json!(id);
-        silence["status"] = json!({ "state": "active" });
-        self.silences.push(silence);
-        let is_meant =
-            |alert: &Value| matchers.iter().all(|it| alert["labels"][it["name"].as_str().unwrap()] == it["value"]);
-        if self.forgets {
-            self.alerts.retain(|alert| !is_meant(alert));
-        } else if !self.is_slow {
-            for alert in self.alerts.iter_mut().filter(|alert| is_meant(alert)) {
-                alert["status"] =
-                    json!({ "state": "suppressed", "silencedBy": [id], "inhibitedBy": [], "mutedBy": [] });
-            }
-        }
-        ResponseTemplate::new(200).set_body_json(json!({ "silenceID": id }))
-    }
-}
-
-fn bad_request(message: &str) -> ResponseTemplate {
-    ResponseTemplate::new(400).set_body_json(message)
-}
-
-/// Reads `name="value"`, where the value is quoted and nothing follows it.
-pub(super) fn parse(matcher: &str) -> Option<(String, String)> {
-    let (name, quoted) = matcher.split_once('=')?;
-    let value: String = serde_json::from_str(quoted).ok()?;
-    Some((name.to_owned(), value))
 }
 
 /// A control plane over one provider, `prom`, whose policy allows everything and whose time stands still.

@@ -90,7 +90,8 @@ async fn what_cannot_be_meant_is_refused_with_its_place_and_nothing_is_sent() {
 
 #[tokio::test]
 async fn a_scope_becomes_the_labels_that_the_configuration_names() {
-    let prometheus = Prometheus::with_jobs(&["a"]).await;
+    let found = json!([{ "metric": { "__name__": "up", "service": "checkout" }, "values": [[0, "1"]] }]);
+    let prometheus = Prometheus::finding("matrix", found).await;
     let mut config = PrometheusConfig::new(prometheus.server.uri().parse().unwrap());
     config.labels =
         serde_json::from_value::<ScopeLabels>(json!({ "service": "app.name", "environment": "job" })).unwrap();

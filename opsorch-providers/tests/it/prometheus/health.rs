@@ -76,6 +76,15 @@ async fn a_credential_that_is_refused_is_a_problem_of_what_it_is_for() {
 }
 
 #[tokio::test]
+async fn a_wrong_address_is_a_problem_that_says_what_to_check() {
+    let (good, wrong) = (Prometheus::over(works).await, Prometheus::answering(answers(404)).await);
+    for (prometheus, alertmanager, key) in [(&wrong, &good, "`url`"), (&good, &wrong, "`alertmanager_url`")] {
+        let found = health(prometheus, alertmanager).await.unwrap();
+        assert!(found.problems[0].message.contains(&format!("check the path in {key}")), "{:?}", found.problems);
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_learned_of_servers_that_do_not_answer() {
     let (good, down) = (Prometheus::over(works).await, Prometheus::answering(answers(503)).await);
     assert!(health(&down, &down).await.unwrap_err().is_retryable());

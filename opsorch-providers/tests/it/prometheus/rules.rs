@@ -2,11 +2,13 @@
 
 use opsorch::{Alert, AlertQuery, AlertStatusLevel, ErrorKind, Page, Result, SeverityLevel};
 use opsorch_providers::prometheus::PrometheusConfig;
+use opsorch_testkit::Conformance;
 use serde_json::{Value, json};
 use wiremock::matchers::{method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::alertmanager::{Alertmanager, Desk, alert};
+use super::simulated::prometheus::Vendor;
 
 /// Labels whose fingerprint is known from an Alertmanager.
 fn target_down() -> Value {
@@ -213,4 +215,15 @@ async fn with_both_alertmanager_answers_unless_the_rules_are_asked_for() {
     assert_eq!(alerts.get("e0ebab1a85bfb414").await.unwrap().metadata["source"], "alertmanager");
     assert_eq!(alerts.get(&items[0].id).await.unwrap().metadata["source"], "rules", "what was found can be read");
     assert_eq!(*alerts.get("00").await.unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn the_alerts_of_rules_keep_the_contract_too() {
+    let report = Conformance::of::<PrometheusConfig>(
+        |place| json!({ "url": place.url().join("prometheus").unwrap(), "auth": { "bearer": place.secret("token") } }),
+    )
+    .double(Vendor::new)
+    .deviation("TK-102", "Prometheus has no request for one alert, so that a 404 speaks of its address")
+    .run();
+    assert_eq!(report.broken(), [""; 0], "{}", report.to_markdown());
 }

@@ -1,15 +1,19 @@
-//! A Prometheus over HTTP, as strict as the real one about what it is asked, and a control plane over it.
+//! A Prometheus over HTTP, and a control plane over it.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 
+use opsorch::transport::Request as Outgoing;
 use opsorch::{MetricQuery, MetricSeries, Page, Result, Time};
 use opsorch_providers::prometheus::PrometheusConfig;
+use opsorch_testkit::double::Double;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 use super::alertmanager::Desk;
+use super::simulated::prometheus::server::{self as simulated, Series};
 
 pub(super) struct Prometheus {
     pub(super) server: MockServer,
@@ -19,7 +23,11 @@ pub(super) struct Prometheus {
 impl Prometheus {
     /// A server with these series of the metric `up`, by their label `job`; their values are the seconds since 1970.
     pub(super) async fn with_jobs(jobs: &'static [&'static str]) -> Self {
-        Self::over(Evaluates(jobs)).await
+        let up = |job: &&'static str| Series::new("up", [("job", *job)], |at| Some(at as f64 / 1000.0));
+        let series = jobs.iter().map(up).collect();
+        let server = simulated::Prometheus { series, metadata: json!({}), rules: json!([]) };
+        let server = Mutex::new(server);
+        Self::over(move |request: &Request| answered(&mut *server.lock().unwrap(), request)).await
     }
 
     /// A server that answers everything so.
@@ -93,37 +101,10 @@ pub(super) fn form(request: &Request) -> BTreeMap<String, String> {
     form_urlencoded::parse(&request.body).into_owned().collect()
 }
 
-/// Evaluates `up` at the moments it is asked for, and at no other.
-struct Evaluates(&'static [&'static str]);
-
-impl Respond for Evaluates {
-    fn respond(&self, request: &Request) -> ResponseTemplate {
-        let form = form(request);
-        let number = |name: &str| (form[name].parse::<f64>().unwrap() * 1000.0).round() as i64;
-        let (result_type, moments) = match request.url.path() {
-            "/api/v1/query" => ("vector", vec![number("time")]),
-            "/api/v1/query_range" => {
-                let (start, end, step) = (number("start"), number("end"), number("step"));
-                if end < start {
-                    return failure(400, "bad_data", "end timestamp must not be before start time");
-                }
-                if (end - start) / step > 11_000 {
-                    return failure(400, "bad_data", "exceeded maximum resolution of 11,000 points per timeseries");
-                }
-                ("matrix", (0..=(end - start) / step).map(|index| start + index * step).collect())
-            }
-            path => panic!("{path} is not evaluated"),
-        };
-        let samples: Vec<_> =
-            moments.iter().map(|time| *time as f64 / 1000.0).map(|t| json!([t, t.to_string()])).collect();
-        let series = self.0.iter().map(|job| {
-            let metric = json!({ "__name__": "up", "job": job });
-            match result_type {
-                "vector" => json!({ "metric": metric, "value": samples[0] }),
-                _ => json!({ "metric": metric, "values": samples }),
-            }
-        });
-        let data = json!({ "resultType": result_type, "result": series.collect::<Vec<_>>() });
-        ResponseTemplate::new(200).set_body_json(success(data))
-    }
+/// What a simulated server answers.
+pub(super) fn answered(server: &mut impl Double, request: &Request) -> ResponseTemplate {
+    let asked = Outgoing::new(request.method.clone(), request.url.clone());
+    let reply = server.answer(&asked.headers(request.headers.clone()).body(request.body.clone()));
+    let answer = ResponseTemplate::new(reply.status.as_u16()).set_body_bytes(reply.body.to_vec());
+    reply.headers.iter().fold(answer, |answer, (name, value)| answer.append_header(name, value))
 }

@@ -91,7 +91,7 @@ async fn what_ten_requests_cannot_return_gets_a_wider_step_and_the_page_says_so(
 
 #[tokio::test]
 async fn a_query_that_speaks_of_its_span_is_never_cut_into_windows() {
-    let prometheus = Prometheus::with_jobs(&["a"]).await;
+    let prometheus = Prometheus::finding("matrix", json!([])).await;
     let query = up(0.0, 20_000.0).step(1).metadata("query", "up @ start()");
     let page = prometheus.query(query).await.unwrap();
     assert_eq!(prometheus.requests().await.len(), 1);
@@ -169,7 +169,7 @@ async fn a_string_is_no_metric() {
 
 #[tokio::test]
 async fn promql_is_sent_as_it_is_and_what_it_would_override_is_refused() {
-    let prometheus = Prometheus::with_jobs(&["a"]).await;
+    let prometheus = Prometheus::finding("matrix", json!([])).await;
     let raw = "sum(rate(up{job=~\"a|b\"}[5m])) # ✓";
     assert_eq!(prometheus.promql(up(0.0, 60.0).metadata("query", raw)).await, raw);
     let asked = prometheus.requests().await.len();

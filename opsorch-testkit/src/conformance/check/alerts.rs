@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use opsorch::{AlertStatus, AlertStatusLevel, Clock as _, Operation};
+use opsorch::{AlertStatus, AlertStatusLevel, Clock as _, ErrorKind, Operation};
 use serde_json::{Value, json};
 
 use crate::conformance::lab::Lab;
@@ -38,7 +38,7 @@ pub(in crate::conformance) async fn an_alert_is_acknowledged_and_resolved(bench:
         let Some(id) = firing(&lab, operation).await? else { continue };
         let answer = change(&lab, operation, json!({ "id": id })).await?;
         // The trait holds both, and some vendors know only one of them.
-        if answer.as_ref().is_err_and(|error| error.kind() == &opsorch::ErrorKind::Unsupported) {
+        if answer.as_ref().is_err_and(|error| error.kind() == &ErrorKind::Unsupported) {
             continue;
         }
         ensure!(answer.is_ok(), "{operation} of {id}, which fires: {answer:?}");

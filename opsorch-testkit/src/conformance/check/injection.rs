@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use opsorch::{ErrorKind, Operation};
+use opsorch::{Error, ErrorKind, Operation};
 use serde_json::{Value, json};
 
 use crate::conformance::lab::{Lab, items};
@@ -148,6 +148,6 @@ fn occurs_in(text: &str, thing: &Value) -> bool {
 }
 
 /// Whether a provider says that a text cannot be sent to its vendor, which it may.
-fn is_refusal(error: &opsorch::Error) -> bool {
+fn is_refusal(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::Invalid { .. })
 }

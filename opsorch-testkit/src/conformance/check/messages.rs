@@ -1,6 +1,6 @@
 //! Messages: the answer names what was sent, and only what can be reached is.
 
-use opsorch::Operation;
+use opsorch::{ErrorKind, Operation};
 use serde_json::{Value, json};
 
 use crate::conformance::lab::Lab;
@@ -32,7 +32,7 @@ pub(in crate::conformance) async fn a_sent_message_can_be_answered(bench: &Bench
     let thread = first.get("id").cloned().unwrap_or_default();
     let input = json!({ "channel": channel, "body": "looking into it", "threadRef": thread });
     let reply = match change(&lab, Operation::MessagingSend, input.clone()).await? {
-        Err(error) if error.kind() == &opsorch::ErrorKind::Unsupported => nothing!("the provider has no threads"),
+        Err(error) if error.kind() == &ErrorKind::Unsupported => nothing!("the provider has no threads"),
         reply => reply,
     };
     let is_another = reply.as_ref().is_ok_and(|reply| reply.get("id") != first.get("id"));

@@ -92,13 +92,15 @@ pub(in crate::conformance) async fn a_change_is_sent_once(bench: &Bench<'_>) -> 
     for (what, because) in whats {
         for met in drill.under(&Trouble::new(Of::Changes, what), Call::is_change).await {
             let mut seen = BTreeSet::new();
-            let again =
-                met.requests.iter().filter(|request| is_change(request)).find(|request| !seen.insert(sent(request)));
-            ensure!(
-                again.is_none(),
-                "{}, {because}: {again:?} was sent again; only the control plane knows whether that is safe",
-                met.call.operation()
-            );
+            for request in met.requests.iter().filter(|request| is_change(request)) {
+                ensure!(
+                    seen.insert(sent(request)),
+                    "{}, {because}: {} {} was sent again; only the control plane knows whether that is safe",
+                    met.call.operation(),
+                    request.method,
+                    request.url.path()
+                );
+            }
             calls += 1;
         }
     }

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use opsorch::{CancelRun, CompleteStep, PlanQuery, Query, RunId, StartRun, StepStatusLevel};
-use opsorch::{ErrorKind, Operation, Plan, Response, Result, Run, RunStatusLevel, Step, StepId, StepKindLevel};
+use opsorch::{
+    CancelRun, CompleteStep, ErrorKind, Operation, Plan, PlanQuery, Query, Response, Result, Run, RunId,
+    RunStatusLevel, StartRun, Step, StepId, StepKindLevel, StepStatusLevel,
+};
 
 use crate::conformance::lab::Lab;
 use crate::conformance::rule::{Broken, Checked, Verdict, ensure, nothing};
@@ -15,9 +17,8 @@ const PLANS: u32 = 20;
 pub(in crate::conformance) async fn a_run_has_every_step(bench: &Bench<'_>) -> Checked<Verdict> {
     let lab = bench.open().await?;
     let Some((plan, run)) = started(&lab, |_| true).await? else { return Ok(no_plan()) };
-    let steps = |steps: &mut dyn Iterator<Item = &StepId>| steps.cloned().collect::<BTreeSet<_>>();
-    let (has, planned) =
-        (steps(&mut run.steps.iter().map(|step| &step.step_id)), steps(&mut plan.steps.iter().map(|step| &step.id)));
+    let has: BTreeSet<_> = run.steps.iter().map(|step| &step.step_id).collect();
+    let planned: BTreeSet<_> = plan.steps.iter().map(|step| &step.id).collect();
     ensure!(
         has == planned,
         "orchestration.runs.start of {}: the run has the steps {has:?}, the plan {planned:?}",

@@ -27,6 +27,9 @@ const LOCATION: HeaderName = HeaderName::from_static("location");
 
 pub(in crate::conformance) async fn no_address_holds_a_secret(bench: &Bench<'_>) -> Checked<Verdict> {
     let Some(drill) = Drill::open(bench).await? else { return no_double() };
+    if !drill.lab.gave_a_secret() {
+        return no_secret();
+    }
     let calls = make_all(&drill).await;
     for request in drill.lab.requests() {
         let url = request.url.as_str();
@@ -36,10 +39,11 @@ pub(in crate::conformance) async fn no_address_holds_a_secret(bench: &Bench<'_>)
 }
 
 pub(in crate::conformance) async fn no_debug_shows_a_secret(bench: &Bench<'_>) -> Checked<Verdict> {
-    if !bench.has_double() {
-        return no_double();
+    let lab = bench.open_bare().await?;
+    if !lab.gave_a_secret() {
+        return no_secret();
     }
-    let lab = bench.open().await?;
+    bench.saw_a_call();
     let shown = lab.ops().providers().any(|provider| holds_secret(&format!("{provider:?}")));
     ensure!(!shown, "the `Debug` of the provider shows a secret");
     Ok(Verdict::Kept)
@@ -47,6 +51,9 @@ pub(in crate::conformance) async fn no_debug_shows_a_secret(bench: &Bench<'_>) -
 
 pub(in crate::conformance) async fn no_error_holds_a_secret(bench: &Bench<'_>) -> Checked<Verdict> {
     let Some(drill) = Drill::open(bench).await? else { return no_double() };
+    if !drill.lab.gave_a_secret() {
+        return no_secret();
+    }
     let mut errors = 0;
     for status in [StatusCode::OK, StatusCode::BAD_REQUEST, StatusCode::UNAUTHORIZED, StatusCode::BAD_GATEWAY] {
         for met in drill.under(&Trouble::new(Of::All, What::Echo(status)), |_| true).await {
@@ -64,6 +71,9 @@ pub(in crate::conformance) async fn no_error_holds_a_secret(bench: &Bench<'_>) -
 
 pub(in crate::conformance) async fn no_trace_holds_a_secret(bench: &Bench<'_>) -> Checked<Verdict> {
     let Some(drill) = Drill::open(bench).await? else { return no_double() };
+    if !drill.lab.gave_a_secret() {
+        return no_secret();
+    }
     let traces = Traces::default();
     // For this thread, on which the whole check runs.
     let _guard = tracing::subscriber::set_default(traces.clone());
@@ -79,6 +89,9 @@ pub(in crate::conformance) async fn no_trace_holds_a_secret(bench: &Bench<'_>) -
 
 pub(in crate::conformance) async fn no_secret_follows_a_redirect(bench: &Bench<'_>) -> Checked<Verdict> {
     let Some(drill) = Drill::open(bench).await? else { return no_double() };
+    if !drill.lab.gave_a_secret() {
+        return no_secret();
+    }
     let mut calls = 0;
     for status in [StatusCode::FOUND, StatusCode::TEMPORARY_REDIRECT] {
         let headers = HeaderMap::from_iter([(LOCATION, HeaderValue::from_static(ELSEWHERE))]);
@@ -109,7 +122,7 @@ fn carries_secret(request: &Request) -> bool {
 pub(in crate::conformance) async fn a_wrong_secret_is_refused(bench: &Bench<'_>) -> Checked<Verdict> {
     let Some(drill) = Drill::open(bench).await? else { return no_double() };
     if !drill.lab.gave_a_secret() {
-        nothing!("the provider asks for no secret");
+        return no_secret();
     }
     let lab = bench.open_with_secret(WRONG_SECRET).await?;
     let mut calls = 0;
@@ -129,6 +142,10 @@ pub(in crate::conformance) async fn a_wrong_secret_is_refused(bench: &Bench<'_>)
         calls += 1;
     }
     looked_at(calls)
+}
+
+fn no_secret() -> Checked<Verdict> {
+    nothing!("the provider asks for no secret")
 }
 
 /// Makes every call once, and says how many there are.
@@ -201,4 +218,20 @@ impl Subscriber for Traces {
     fn enter(&self, _: &Id) {}
 
     fn exit(&self, _: &Id) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_seen_as_it_is_and_in_base64_after_whatever_text() {
+        assert!(holds_secret(&format!("https://desk.example.com/?token={CANARY}")));
+        for before in ["", "a", "ab", "user:", "agent@example.com:"] {
+            let encoded = STANDARD_NO_PAD.encode(format!("{before}{CANARY}"));
+            assert!(holds_secret(&format!("Basic {encoded}")), "{encoded}");
+        }
+        assert!(!holds_secret("Basic YWdlbnQ6YW5vdGhlci1zZWNyZXQ"));
+        assert!(!holds_secret(&CANARY[1..]));
+    }
 }

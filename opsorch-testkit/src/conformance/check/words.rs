@@ -78,10 +78,13 @@ pub(in crate::conformance) async fn an_unknown_word_is_kept_or_refused(bench: &B
                     Ok(thing) => is_unknown(&maker.read(&lab, thing).await?),
                     Err(error) => is_refusal(error) || error.kind() == &ErrorKind::Conflict,
                 };
-                let answer = answer.map(|thing| member(&thing, name).clone());
+                let answer = match answer {
+                    Ok(thing) => member(&thing, name).to_string(),
+                    Err(error) => error.to_string(),
+                };
                 ensure!(
                     is_good,
-                    "{change} with the {name} {WEIRD:?}: expected that it is kept or refused, got {answer:?}"
+                    "{change} with the {name} {WEIRD:?}: expected that it is kept or refused, got {answer}"
                 );
                 looked = true;
             }

@@ -93,23 +93,27 @@ fn without_key(mut request: Request) -> Request {
     request
 }
 
-/// What was answered under a key, by the way to the vendor: each world has its own.
-static ANSWERED: Mutex<Vec<(Arc<dyn Transport>, HeaderValue, Reply)>> = Mutex::new(Vec::new());
+/// What was answered under a key.
+struct Answered {
+    /// The way to the vendor: each world has its own.
+    way: Arc<dyn Transport>,
+    key: HeaderValue,
+    reply: Reply,
+}
+
+static ANSWERED: Mutex<Vec<Answered>> = Mutex::new(Vec::new());
 
 /// Keeps keys and answers to itself. Of an answer that was lost it knows nothing.
 fn remembers_keys_by_itself(inner: Arc<dyn Transport>, request: Request) -> BoxFuture<'static, Result<Reply>> {
     async move {
         let Some(key) = request.headers.get(KEY).cloned() else { return inner.send(request).await };
-        let known = ANSWERED
-            .lock()
-            .unwrap()
-            .iter()
-            .find_map(|(way, known, reply)| (Arc::ptr_eq(way, &inner) && *known == key).then(|| reply.clone()));
+        let is_it = |answered: &&Answered| Arc::ptr_eq(&answered.way, &inner) && answered.key == key;
+        let known = ANSWERED.lock().unwrap().iter().find(is_it).map(|answered| answered.reply.clone());
         if let Some(reply) = known {
             return Ok(reply);
         }
         let reply = inner.send(without_key(request)).await?;
-        ANSWERED.lock().unwrap().push((inner, key, reply.clone()));
+        ANSWERED.lock().unwrap().push(Answered { way: inner, key, reply: reply.clone() });
         Ok(reply)
     }
     .boxed()

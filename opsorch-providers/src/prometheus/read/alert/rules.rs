@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use opsorch::{Alert, AlertId, AlertQuery, AlertStatusLevel, Context, Error, Page, Result};
 
 use super::filter::Filter;
-use super::order;
-use crate::prometheus::api::{Answer, Server, ask};
+use super::order::{self, Part};
+use crate::prometheus::api::Server;
+use crate::prometheus::api::prometheus::{Answer, ask};
 use crate::prometheus::map::alert::AlertMap;
+use crate::prometheus::map::page;
 use crate::prometheus::wire::rules as wire;
 
 /// How many broken rules a page names.
@@ -30,11 +32,11 @@ impl Rules {
     }
 
     pub(super) async fn query(&self, cx: &Context, query: &AlertQuery) -> Result<Page<Alert>> {
-        let filter = Filter::of(query, &self.map.labels)?;
+        let (filter, part) = (Filter::of(query, &self.map.labels)?, Part::of(query)?);
         let Answer { data, warnings, .. } = self.rules(cx).await?;
         let mut alerts = self.alerts(&data);
         alerts.retain(|alert| filter.matches(alert));
-        let page = order::page(alerts, query)?.url(Some(self.server.page("alerts")));
+        let page = order::page(alerts, &part).url(Some(page::alerts(&self.server.page)));
         Ok(warnings.into_iter().chain(broken(&data)).fold(page, Page::warning))
     }
 
@@ -52,12 +54,11 @@ impl Rules {
     /// The alerts of these rules. Several rules may raise the same one; as Alertmanager does, it is taken once: the one
     /// that fires before the one that is pending, then the one that began first.
     fn alerts(&self, rules: &wire::Rules) -> Vec<Alert> {
-        let page = self.server.page("alerts");
+        let page = page::alerts(&self.server.page);
         let mut alerts = BTreeMap::<AlertId, Alert>::new();
         for group in &rules.groups {
-            for (rule, active) in
-                group.rules.iter().flat_map(|rule| rule.alerts.iter().map(move |active| (rule, active)))
-            {
+            let raised = group.rules.iter().flat_map(|rule| rule.alerts.iter().map(move |active| (rule, active)));
+            for (rule, active) in raised {
                 let alert = self.map.of_rule(group, rule, active, &page);
                 match alerts.get(&alert.id) {
                     Some(known) if rank(known) >= rank(&alert) => {}

@@ -6,8 +6,8 @@
 
 use opsorch::Time;
 
-use super::super::Envelope;
 use super::{Labels, Part, QueryResult, Series, parse_value};
+use crate::prometheus::wire::Envelope;
 
 /// What stands before the series.
 const RESULT: &[u8] = b",\"result\":[";

@@ -1,0 +1,72 @@
+//! From PagerDuty's words to the schema's, and back.
+
+use std::collections::BTreeMap;
+
+use opsorch::transport::Url;
+use opsorch::{Fields, Severity};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use self::severity::{Severities, Urgencies};
+use super::wire::Reference;
+
+pub(super) mod alert;
+pub(super) mod incident;
+mod service;
+pub(super) mod severity;
+mod team;
+pub(super) mod timeline;
+
+/// Maps what PagerDuty says, knowing what an account's words mean.
+#[derive(Clone, Debug)]
+pub(super) struct Map {
+    source: String,
+    pub(super) severities: Severities,
+}
+
+impl Map {
+    pub(super) fn new(source: String, priorities: BTreeMap<String, Severity>, urgencies: Urgencies) -> Self {
+        Self { source, severities: Severities::new(priorities, urgencies) }
+    }
+
+    /// What the metadata of everything begins with.
+    fn metadata(&self) -> Fields {
+        let mut metadata = Fields::new();
+        put(&mut metadata, "source", &self.source);
+        metadata
+    }
+}
+
+/// A page that a person opens; an address of anything else is none.
+fn page(html_url: Option<String>) -> Option<Url> {
+    let url = html_url?.parse::<Url>().ok()?;
+    matches!(url.scheme(), "http" | "https").then_some(url)
+}
+
+/// A thing in few words.
+fn named(reference: &Reference) -> Option<Value> {
+    let mut fields = Fields::new();
+    put(&mut fields, "id", &reference.id);
+    put(&mut fields, "name", reference.label());
+    put(&mut fields, "html_url", &reference.html_url);
+    (!fields.is_empty()).then(|| json!(fields))
+}
+
+fn all_named<'a>(references: impl IntoIterator<Item = &'a Reference>) -> Vec<Value> {
+    references.into_iter().filter_map(named).collect()
+}
+
+/// Keeps what there is: `null`, and what is empty, is left out.
+fn put(fields: &mut Fields, name: &str, value: impl Serialize) {
+    let value = json!(value);
+    let is_empty = match &value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(entries) => entries.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    };
+    if !is_empty {
+        fields.insert(name.to_owned(), value);
+    }
+}

@@ -1,0 +1,417 @@
+//! The JSON of PagerDuty, as it sends and takes it. Nothing here leaves the folder.
+//!
+//! Everything may be `null` there, and a reference may be the whole thing, so that little is required.
+
+use opsorch::{Fields, Time};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+/// What PagerDuty answers with when it refuses.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Failure {
+    #[serde(default)]
+    pub(super) code: Option<u32>,
+    /// A list; an object of lists where a v3 endpoint answers.
+    #[serde(default)]
+    errors: Value,
+}
+
+impl Failure {
+    /// What a body says; nothing where it is a proxy's page, or empty.
+    pub(super) fn of(body: &[u8]) -> Self {
+        /// `{"error": {…}}`
+        #[derive(Deserialize)]
+        struct Envelope {
+            error: Failure,
+        }
+        serde_json::from_slice(body).map(|Envelope { error }| error).unwrap_or_default()
+    }
+
+    /// Whether one of the errors says this, in any case.
+    pub(super) fn says(&self, text: &str) -> bool {
+        self.errors.to_string().to_lowercase().contains(text)
+    }
+}
+
+/// What a part of a list says about the list.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Found {
+    pub(super) more: Option<bool>,
+    pub(super) limit: Option<usize>,
+}
+
+/// A part of a list.
+pub(super) trait Part: DeserializeOwned {
+    type Item;
+    fn into_parts(self) -> (Vec<Self::Item>, Found);
+}
+
+/// Answers that hold a list: the type, and the member that is the list.
+macro_rules! parts {
+    ($($part:ident $member:ident: $item:ty;)+) => {$(
+        #[derive(Debug, Deserialize)]
+        pub(super) struct $part {
+            $member: Vec<$item>,
+            #[serde(default)]
+            more: Option<bool>,
+            #[serde(default)]
+            limit: Option<usize>,
+        }
+
+        impl $part {
+            #[allow(dead_code)] // for those that have no pages
+            pub(super) fn into_items(self) -> Vec<$item> {
+                self.$member
+            }
+        }
+
+        impl Part for $part {
+            type Item = $item;
+            fn into_parts(self) -> (Vec<$item>, Found) {
+                (self.$member, Found { more: self.more, limit: self.limit })
+            }
+        }
+    )+};
+}
+parts! {
+    IncidentList incidents: Incident;
+    AlertList alerts: Alert;
+    LogEntryList log_entries: LogEntry;
+    NoteList notes: Note;
+    ServiceList services: Service;
+    TeamList teams: Reference;
+    MemberList members: Member;
+    PolicyList escalation_policies: Reference;
+    OnCallList oncalls: OnCall;
+    PriorityList priorities: Reference;
+    UserList users: Reference;
+}
+
+/// `{"incident": {…}}`
+#[derive(Debug, Deserialize)]
+pub(super) struct OneIncident {
+    pub(super) incident: Incident,
+}
+
+/// `{"alert": {…}}`
+#[derive(Debug, Deserialize)]
+pub(super) struct OneAlert {
+    pub(super) alert: Alert,
+}
+
+/// `{"service": {…}}`
+#[derive(Debug, Deserialize)]
+pub(super) struct OneService {
+    pub(super) service: Service,
+}
+
+/// `{"team": {…}}`
+#[derive(Debug, Deserialize)]
+pub(super) struct OneTeam {
+    pub(super) team: Reference,
+}
+
+/// `{"note": {…}}`
+#[derive(Debug, Deserialize)]
+pub(super) struct OneNote {
+    #[serde(rename = "note")]
+    _note: Note,
+}
+
+/// A thing by its id; where it was included, with more about it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Reference {
+    pub(super) id: Option<String>,
+    #[serde(rename = "type")]
+    pub(super) kind: Option<String>,
+    pub(super) summary: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) description: Option<String>,
+    pub(super) email: Option<String>,
+    pub(super) html_url: Option<String>,
+}
+
+impl Reference {
+    /// What people call it.
+    pub(super) fn label(&self) -> Option<&str> {
+        self.name.as_deref().or(self.summary.as_deref()).filter(|name| !name.is_empty())
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Incident {
+    pub(super) id: String,
+    #[serde(default)]
+    pub(super) incident_number: Option<u64>,
+    /// The webhook's word for it.
+    #[serde(default)]
+    pub(super) number: Option<u64>,
+    #[serde(default)]
+    pub(super) title: Option<String>,
+    #[serde(default)]
+    pub(super) summary: Option<String>,
+    #[serde(default)]
+    pub(super) html_url: Option<String>,
+    #[serde(default)]
+    pub(super) created_at: Option<Time>,
+    #[serde(default)]
+    pub(super) updated_at: Option<Time>,
+    #[serde(default)]
+    pub(super) last_status_change_at: Option<Time>,
+    #[serde(default)]
+    pub(super) resolved_at: Option<Time>,
+    #[serde(default)]
+    pub(super) status: Option<String>,
+    #[serde(default)]
+    pub(super) urgency: Option<String>,
+    #[serde(default)]
+    pub(super) incident_key: Option<String>,
+    #[serde(default)]
+    pub(super) service: Option<Reference>,
+    #[serde(default)]
+    pub(super) priority: Option<Reference>,
+    #[serde(default)]
+    pub(super) escalation_policy: Option<Reference>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) teams: Vec<Reference>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) assignments: Vec<Assignment>,
+    /// The webhook's word for it.
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) assignees: Vec<Reference>,
+    #[serde(default)]
+    pub(super) alert_counts: Option<AlertCounts>,
+    #[serde(default)]
+    pub(super) incident_type: Option<Reference>,
+    /// Only where it was asked for.
+    #[serde(default)]
+    pub(super) body: Option<Body>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Assignment {
+    #[serde(default)]
+    pub(super) assignee: Option<Reference>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub(super) struct AlertCounts {
+    #[serde(default)]
+    pub(super) all: u64,
+    #[serde(default)]
+    pub(super) triggered: u64,
+    #[serde(default)]
+    pub(super) resolved: u64,
+}
+
+/// The body of an incident or of an alert.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(super) struct Body {
+    /// A text, or an object.
+    #[serde(default)]
+    pub(super) details: Value,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Alert {
+    pub(super) id: String,
+    #[serde(default)]
+    pub(super) alert_key: Option<String>,
+    #[serde(default)]
+    pub(super) summary: Option<String>,
+    #[serde(default)]
+    pub(super) html_url: Option<String>,
+    #[serde(default)]
+    pub(super) created_at: Option<Time>,
+    #[serde(default)]
+    pub(super) updated_at: Option<Time>,
+    #[serde(default)]
+    pub(super) resolved_at: Option<Time>,
+    #[serde(default)]
+    pub(super) status: Option<String>,
+    #[serde(default)]
+    pub(super) severity: Option<String>,
+    #[serde(default)]
+    pub(super) suppressed: Option<bool>,
+    #[serde(default)]
+    pub(super) service: Option<Reference>,
+    #[serde(default)]
+    pub(super) integration: Option<Reference>,
+    #[serde(default)]
+    pub(super) body: Option<Body>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct LogEntry {
+    pub(super) id: String,
+    #[serde(rename = "type", default)]
+    pub(super) kind: Option<String>,
+    #[serde(default)]
+    pub(super) summary: Option<String>,
+    #[serde(default)]
+    pub(super) created_at: Option<Time>,
+    #[serde(default)]
+    pub(super) agent: Option<Reference>,
+    #[serde(default)]
+    pub(super) note: Option<String>,
+    #[serde(default)]
+    pub(super) html_url: Option<String>,
+    #[serde(default)]
+    pub(super) event_details: Option<Reference>,
+    #[serde(default)]
+    pub(super) channel: Option<Reference>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Note {
+    pub(super) id: String,
+    #[serde(default)]
+    pub(super) content: Option<String>,
+    #[serde(default)]
+    pub(super) created_at: Option<Time>,
+    #[serde(default)]
+    pub(super) updated_at: Option<Time>,
+    #[serde(default)]
+    pub(super) user: Option<Reference>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Service {
+    pub(super) id: String,
+    #[serde(default)]
+    pub(super) name: Option<String>,
+    #[serde(default)]
+    pub(super) summary: Option<String>,
+    #[serde(default)]
+    pub(super) description: Option<String>,
+    #[serde(default)]
+    pub(super) status: Option<String>,
+    #[serde(default)]
+    pub(super) html_url: Option<String>,
+    #[serde(default)]
+    pub(super) alert_creation: Option<String>,
+    #[serde(default)]
+    pub(super) escalation_policy: Option<Reference>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) teams: Vec<Reference>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Member {
+    #[serde(default)]
+    pub(super) user: Option<Reference>,
+    #[serde(default)]
+    pub(super) role: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct OnCall {
+    #[serde(default)]
+    pub(super) user: Option<Reference>,
+    #[serde(default)]
+    pub(super) escalation_policy: Option<Reference>,
+    /// A schedule of either version; none where the user is named in the policy itself.
+    #[serde(default)]
+    pub(super) schedule: Option<Reference>,
+    #[serde(default)]
+    pub(super) escalation_level: Option<u64>,
+    /// None where it is for ever.
+    #[serde(default)]
+    pub(super) start: Option<Time>,
+    #[serde(default)]
+    pub(super) end: Option<Time>,
+}
+
+/// A reference in something that is sent.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Link {
+    pub(super) id: String,
+    #[serde(rename = "type")]
+    pub(super) kind: &'static str,
+}
+
+impl Link {
+    pub(super) fn new(kind: &'static str, id: impl Into<String>) -> Self {
+        Self { id: id.into(), kind }
+    }
+}
+
+/// What an incident is opened with, or what is changed in it.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct IncidentChange {
+    #[serde(rename = "type")]
+    pub(super) kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) title: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) status: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) service: Option<Link>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) priority: Option<Link>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) urgency: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) incident_key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) body: Option<IncidentBody>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) escalation_policy: Option<Link>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) escalation_level: Option<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) assignments: Vec<Assign>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) resolution: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct IncidentBody {
+    #[serde(rename = "type")]
+    pub(super) kind: &'static str,
+    pub(super) details: String,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Assign {
+    pub(super) assignee: Link,
+}
+
+/// What is sent to `/v2/enqueue`.
+#[derive(Serialize)]
+pub(super) struct Event<'a> {
+    pub(super) routing_key: &'a str,
+    pub(super) event_action: &'static str,
+    pub(super) dedup_key: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) payload: Option<Payload<'a>>,
+    #[serde(flatten)]
+    pub(super) more: Fields,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Payload<'a> {
+    pub(super) summary: &'a str,
+    pub(super) source: &'a str,
+    pub(super) severity: &'static str,
+    #[serde(skip_serializing_if = "Fields::is_empty")]
+    pub(super) custom_details: Fields,
+    #[serde(flatten)]
+    pub(super) more: Fields,
+}
+
+/// What `/v2/enqueue` answers.
+#[derive(Debug, Deserialize)]
+pub(super) struct Enqueued {
+    #[serde(default)]
+    pub(super) dedup_key: Option<String>,
+    pub(super) status: String,
+}
+
+/// Reads `null` as if the field were absent.
+fn lenient<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}

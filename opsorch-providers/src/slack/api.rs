@@ -1,0 +1,173 @@
+//! How Slack's methods are called.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use opsorch::transport::{Client, Reply, StatusCode, Url};
+use opsorch::{Context, Error, ErrorKind, Result};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+
+use super::wire::{Permalink, Status};
+
+mod errors;
+
+/// Slack refuses JSON without a charset with a warning.
+const JSON: &str = "application/json; charset=utf-8";
+
+/// How many pages of a list are read at most.
+const MOST_PAGES: usize = 100;
+
+/// Slack, as one token sees it. Clones share what they know of its limits.
+#[derive(Clone, Debug)]
+pub(super) struct Slack {
+    client: Client,
+    team: Option<String>,
+    paused: Arc<Paused>,
+}
+
+/// What Slack said, and what it warned of.
+#[derive(Debug)]
+pub(super) struct Said<T> {
+    pub(super) answer: T,
+    pub(super) warnings: Vec<String>,
+    next: Option<String>,
+    /// The scopes of the token, where Slack names them.
+    pub(super) scopes: Option<Vec<String>>,
+}
+
+impl Slack {
+    pub(super) fn new(client: Client, team: Option<String>) -> Self {
+        Self { client, team, paused: Arc::default() }
+    }
+
+    /// Calls a method that reads. These know no JSON.
+    pub(super) async fn read<T: DeserializeOwned>(
+        &self,
+        cx: &Context,
+        method: &'static str,
+        arguments: &[(&str, &str)],
+    ) -> Result<Said<T>> {
+        self.paused.check(method)?;
+        let reply = self.client.get(method).query(arguments).send_any(cx).await?;
+        self.understand(method, &reply)
+    }
+
+    /// Calls a method that writes.
+    pub(super) async fn write<T: DeserializeOwned>(
+        &self,
+        cx: &Context,
+        method: &'static str,
+        body: &impl Serialize,
+    ) -> Result<Said<T>> {
+        self.paused.check(method)?;
+        let body = serde_json::to_vec(body)
+            .map_err(|error| Error::unexpected("the message cannot be written as JSON").with_source(error).not_applied())?;
+        let reply = self.client.post(method).body(JSON, body).send_any(cx).await?;
+        self.understand(method, &reply)
+    }
+
+    /// Reads a list page by page until there is no more, or `take` has enough. An empty page may be followed by another.
+    pub(super) async fn pages<T: DeserializeOwned>(
+        &self,
+        cx: &Context,
+        method: &'static str,
+        arguments: &[(&str, &str)],
+        mut take: impl FnMut(T) -> Enough + Send,
+    ) -> Result<Enough> {
+        let mut cursor = String::new();
+        for _ in 0..MOST_PAGES {
+            let mut with_cursor = arguments.to_vec();
+            if !cursor.is_empty() {
+                with_cursor.push(("cursor", &cursor));
+            }
+            let said: Said<T> = self.read(cx, method, &with_cursor).await?;
+            if take(said.answer) == Enough::Yes {
+                return Ok(Enough::Yes);
+            }
+            match said.next {
+                Some(next) if next != cursor => cursor = next,
+                Some(_) => return Err(Error::unexpected("the list does not end: a page names itself as the next")),
+                None => return Ok(Enough::No),
+            }
+        }
+        Err(Error::unexpected(format!("the list does not end after {MOST_PAGES} pages")).with_context("method", method))
+    }
+
+    /// The argument that names the workspace, where one is configured.
+    pub(super) fn team(&self) -> Option<(&'static str, &str)> {
+        self.team.as_deref().map(|team| ("team_id", team))
+    }
+
+    /// Where a person opens a message. That it cannot be told changes nothing about the message.
+    pub(super) async fn permalink(&self, cx: &Context, channel: &str, ts: &str) -> Option<Url> {
+        let arguments = [("channel", channel), ("message_ts", ts)];
+        match self.read::<Permalink>(cx, "chat.getPermalink", &arguments).await {
+            Ok(said) => said.answer.permalink.parse::<Url>().ok().filter(|url| matches!(url.scheme(), "http" | "https")),
+            Err(error) => {
+                tracing::debug!(code = error.kind().code(), "the address of a message could not be asked for");
+                None
+            }
+        }
+    }
+
+    fn understand<T: DeserializeOwned>(&self, method: &'static str, reply: &Reply) -> Result<Said<T>> {
+        if reply.status == StatusCode::TOO_MANY_REQUESTS {
+            self.paused.until(method, reply.retry_after());
+        }
+        let reply = reply.clone().error_for_status()?;
+        let status: Status = reply.json()?;
+        if !status.ok {
+            let error = errors::refusal(&reply, &status);
+            if let ErrorKind::RateLimited { retry_after } = error.kind() {
+                self.paused.until(method, *retry_after);
+            }
+            return Err(error);
+        }
+        let metadata = status.response_metadata.unwrap_or_default();
+        let mut warnings = metadata.warnings;
+        let more = status.warning.iter().flat_map(|words| words.split(',')).map(str::to_owned);
+        warnings.extend(more);
+        warnings.sort();
+        warnings.dedup();
+        Ok(Said {
+            answer: reply.json()?,
+            warnings,
+            next: Some(metadata.next_cursor).filter(|next| !next.is_empty()),
+            scopes: reply.header("x-oauth-scopes").map(|scopes| scopes.split(',').map(|it| it.trim().to_owned()).collect()),
+        })
+    }
+}
+
+/// Whether a reader of a list has what it looks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Enough {
+    Yes,
+    No,
+}
+
+/// The methods that Slack asked to leave alone for a while: it limits each by itself. Until then they are not called.
+#[derive(Debug, Default)]
+struct Paused(Mutex<BTreeMap<&'static str, Instant>>);
+
+impl Paused {
+    fn until(&self, method: &'static str, wait: Option<Duration>) {
+        if let Some(end) = wait.and_then(|wait| Instant::now().checked_add(wait)) {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(method, end);
+        }
+    }
+
+    fn check(&self, method: &'static str) -> Result<()> {
+        let end = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(method).copied();
+        let left = end.map_or(Duration::ZERO, |end| end.saturating_duration_since(Instant::now()));
+        if left.is_zero() {
+            return Ok(());
+        }
+        let kind = ErrorKind::RateLimited { retry_after: Some(left) };
+        Err(Error::new(kind, "Slack asked to wait before this method is called again; nothing was sent")
+            .with_context("method", method)
+            .not_applied())
+    }
+}
