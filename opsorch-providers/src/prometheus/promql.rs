@@ -61,6 +61,13 @@ pub(super) fn scope_selector(labels: &[(&str, &str)]) -> Option<String> {
     (!matchers.is_empty()).then(|| format!("{{{}}}", matchers.join(", ")))
 }
 
+/// The selector of a metric's series with these labels.
+pub(super) fn metric_selector(name: &str, labels: &[(&str, &str)]) -> String {
+    let labels = labels.iter().map(|(label, value)| matcher(&quoted_label(label), "=", value));
+    let matchers: Vec<_> = std::iter::once(matcher(NAME, "=", name)).chain(labels).collect();
+    format!("{{{}}}", matchers.join(", "))
+}
+
 /// The selector of a metric by its name.
 pub(super) fn metric(name: &str) -> String {
     match is_plain_metric(name) {

@@ -166,7 +166,8 @@ async fn pages_of_series_neither_overlap_nor_leave_out() {
 async fn metrics_are_described_as_their_targets_do() {
     let desk = Desk::new().await;
     let page = desk.ops.metrics(&desk.agent).describe(Scope::new()).await.unwrap();
-    assert!(page.is_complete() && page.warnings.is_empty(), "{:?}", page.warnings);
+    assert!(page.is_complete());
+    assert!(matches!(&page.warnings[..], [only] if only.starts_with("labels are told of")), "{:?}", page.warnings);
     let metric =
         |name: &str| page.items.iter().find(|metric| metric.name == name).unwrap_or_else(|| panic!("no {name}"));
     for (name, kind) in [
@@ -187,6 +188,9 @@ async fn metrics_are_described_as_their_targets_do() {
     let of_service = desk.ops.metrics(&desk.agent).describe(Scope::new().service("dead")).await.unwrap();
     let names: Vec<_> = of_service.items.iter().map(|metric| metric.name.as_str()).collect();
     assert_eq!(names, ["ALERTS", "ALERTS_FOR_STATE"]);
+    assert!(of_service.warnings.is_empty(), "{:?}", of_service.warnings);
+    assert!(of_service.items[0].labels.iter().any(|label| label == "alertstate"), "{:?}", of_service.items[0].labels);
+    assert!(!of_service.items[1].labels.iter().any(|label| label == "alertstate"), "each has its own labels");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Metrics.
 
 use async_trait::async_trait;
+use futures_util::future::try_join_all;
 use opsorch::capability::MetricReader;
 use opsorch::{Context, Cursor, Error, ErrorKind, MetricDescriptor, MetricQuery, MetricSeries, Page, Result, Scope};
 use serde::Deserialize;
@@ -13,7 +14,7 @@ use crate::prometheus::api::prometheus::{Answer, ask, ask_with};
 use crate::prometheus::labels::ScopeLabels;
 use crate::prometheus::map::metric as map;
 use crate::prometheus::map::page::graph;
-use crate::prometheus::promql;
+use crate::prometheus::promql::{self, NAME};
 use crate::prometheus::wire::discovery::{Metadata, Names};
 use crate::prometheus::wire::matrix::{self, QueryResult, Series};
 use crate::query::page_size;
@@ -23,6 +24,12 @@ mod found;
 
 /// The most metrics that are described at once.
 const DESCRIBED: usize = 10_000;
+
+/// The most metrics whose labels are told: each takes a request.
+const LABELLED: usize = 64;
+
+/// How many of these requests go out at the same time.
+const AT_ONCE: usize = 8;
 
 /// What a server warns of that cut its answer (Prometheus 3.5 and later).
 const CUT: &str = "results truncated due to limit";
@@ -67,7 +74,8 @@ impl MetricReader for Metrics {
     }
 
     async fn describe(&self, cx: &Context, scope: &Scope) -> Result<Page<MetricDescriptor>> {
-        let selector = promql::scope_selector(&self.labels.wanted(scope)?);
+        let wanted = self.labels.wanted(scope)?;
+        let selector = promql::scope_selector(&wanted);
         let matches: Vec<_> = selector.iter().map(|selector| ("match[]", selector.as_str())).collect();
         let names = self.prometheus.client.get("api/v1/label/__name__/values").query(&matches);
         let Answer { data: mut names, mut warnings, .. } = ask::<Names>(cx, names, "scope").await?;
@@ -76,8 +84,16 @@ impl MetricReader for Metrics {
         let found = names.len();
         names.sort_unstable();
         names.truncate(DESCRIBED);
-        let described = names.into_iter().map(|name| map::descriptor(name, &metadata, &self.prometheus.page));
-        let mut page = Page::new(described.collect());
+        let labels = if found <= LABELLED { self.label_names(cx, &names, &wanted).await? } else { Vec::new() };
+        let mut described: Vec<_> =
+            names.into_iter().map(|name| map::descriptor(name, &metadata, &self.prometheus.page)).collect();
+        for (descriptor, labels) in described.iter_mut().zip(labels) {
+            descriptor.labels = labels;
+        }
+        let mut page = Page::new(described);
+        if found > LABELLED {
+            page = page.warning(format!("labels are told of at most {LABELLED} metrics; narrow the scope to see them"));
+        }
         if found > DESCRIBED {
             page = page.truncated(format!("there are {found} metrics, of which the first {DESCRIBED} are described"));
         }
@@ -107,6 +123,22 @@ impl Metrics {
             }
         }
         found.join();
+        Ok(found)
+    }
+
+    /// The names of the labels of each metric.
+    async fn label_names(&self, cx: &Context, names: &[String], scope: &[(&str, &str)]) -> Result<Vec<Names>> {
+        let mut found = Vec::with_capacity(names.len());
+        for names in names.chunks(AT_ONCE) {
+            let labels = names.iter().map(async |name| {
+                let selector = promql::metric_selector(name, scope);
+                let request = self.prometheus.client.get("api/v1/labels").query(&[("match[]", selector.as_str())]);
+                let Answer { data: mut labels, .. } = ask::<Names>(cx, request, "scope").await?;
+                labels.retain(|label| label != NAME);
+                Ok::<_, Error>(labels)
+            });
+            found.extend(try_join_all(labels).await?);
+        }
         Ok(found)
     }
 

@@ -13,6 +13,11 @@ async fn server(names: Value, metadata: ResponseTemplate) -> Prometheus {
     Prometheus::over(move |request: &Request| match (request.method.as_str(), request.url.path()) {
         ("GET", "/api/v1/label/__name__/values") => names.clone(),
         ("GET", "/api/v1/metadata") => metadata.clone(),
+        ("GET", "/api/v1/labels") => {
+            let selector = request.url.query_pairs().find(|(name, _)| name == "match[]").unwrap().1;
+            let label = if selector.contains("size") { "path" } else { "job" };
+            ResponseTemplate::new(200).set_body_json(success(json!(["__name__", "instance", label])))
+        }
         other => panic!("{other:?} is not asked for"),
     })
     .await
@@ -20,6 +25,10 @@ async fn server(names: Value, metadata: ResponseTemplate) -> Prometheus {
 
 fn means(metadata: Value) -> ResponseTemplate {
     ResponseTemplate::new(200).set_body_json(success(metadata))
+}
+
+fn names(names: [&str; 2]) -> Vec<String> {
+    names.map(str::to_owned).to_vec()
 }
 
 async fn describe(prometheus: &Prometheus, scope: Scope) -> Result<Page<MetricDescriptor>> {
@@ -51,6 +60,10 @@ async fn a_metric_has_the_kind_the_meaning_and_the_unit_that_its_targets_say() {
             ("size", MetricKindLevel::Summary, "", Some("bytes")),
             ("up", MetricKindLevel::Gauge, "1 if it is up", None),
         ]
+    );
+    assert_eq!(
+        (&page.items[0].labels, &page.items[3].labels),
+        (&names(["instance", "job"]), &names(["instance", "path"]))
     );
     assert_eq!(page.items[0].kind.as_str(), "unknown");
     assert_eq!(page.items[2].metadata["type"], "untyped");
@@ -110,7 +123,9 @@ async fn a_scope_narrows_the_metrics_by_the_labels_of_their_series() {
         [("match[]".to_owned(), r#"{service="a\"b", env="prod"}"#.to_owned())]
     );
     assert!(requests[0].url.as_str().contains("match%5B%5D="));
-    assert_eq!(requests[2].url.query(), None);
+    let selector = requests[2].url.query_pairs().next().unwrap().1.into_owned();
+    assert_eq!(selector, r#"{__name__="up", service="a\"b", env="prod"}"#, "the labels of the series in the scope");
+    assert_eq!(requests[3].url.query(), None);
     assert_invalid(describe(&prometheus, Scope::new().team("")).await, "scope.team");
 }
 

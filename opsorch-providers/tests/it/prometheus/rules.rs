@@ -223,7 +223,6 @@ fn the_alerts_of_rules_keep_the_contract_too() {
         |place| json!({ "url": place.url().join("prometheus").unwrap(), "auth": { "bearer": place.secret("token") } }),
     )
     .double(Vendor::new)
-    .deviation("TK-102", "Prometheus has no request for one alert, so that a 404 speaks of its address")
     .run();
     assert_eq!(report.broken(), [""; 0], "{}", report.to_markdown());
 }

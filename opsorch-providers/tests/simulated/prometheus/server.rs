@@ -47,7 +47,10 @@ impl Double for Prometheus {
         match request.url.path() {
             "/api/v1/query" if is_asked => self.query(request),
             "/api/v1/query_range" if is_asked => self.query_range(request),
-            "/api/v1/label/__name__/values" if is_read => self.names(request),
+            "/api/v1/label/__name__/values" if is_read => {
+                self.of_series(request, |labels| labels.get(NAME).into_iter().collect())
+            }
+            "/api/v1/labels" if is_read => self.of_series(request, |labels| labels.keys().collect()),
             "/api/v1/metadata" if is_read => success(&self.metadata),
             "/api/v1/rules" if is_read => success(&json!({ "groups": self.rules })),
             "/api/v1/status/buildinfo" if is_read => success(&json!({ "version": "3.5.0", "revision": "8be3a93" })),
@@ -97,7 +100,8 @@ impl Prometheus {
         success(&json!({ "resultType": "matrix", "result": found.collect::<Vec<_>>() }))
     }
 
-    fn names(&self, request: &Request) -> Reply {
+    /// What series say, of those that are meant.
+    fn of_series(&self, request: &Request, what: impl Fn(&Labels) -> Vec<&String>) -> Reply {
         let mut selectors = Vec::new();
         for selector in parameters(request, "match[]") {
             match Selector::parse(&selector) {
@@ -107,7 +111,7 @@ impl Prometheus {
         }
         let is_meant = |labels: &Labels| selectors.is_empty() || selectors.iter().any(|one| one.matches(labels));
         let meant = self.series.iter().filter(|series| is_meant(&series.labels));
-        success(&meant.filter_map(|series| series.labels.get(NAME)).collect::<BTreeSet<_>>())
+        success(&meant.flat_map(|series| what(&series.labels)).collect::<BTreeSet<_>>())
     }
 }
 
