@@ -7,12 +7,21 @@ mod documents;
 mod invariants;
 mod operations_page;
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{env, fs};
 
 /// The top of the repository.
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// A page of the documents is what is made of the code; where it is asked for, it is written anew.
+fn expect_generated(path: &str, command: &str, page: String) {
+    if env::var_os("OPSORCH_BLESS").is_some() {
+        fs::write(root().join(path), page).unwrap();
+        return;
+    }
+    assert!(read(path) == page, "{path} is stale; write it anew with `{command}`");
 }
 
 fn read(path: impl AsRef<Path>) -> String {

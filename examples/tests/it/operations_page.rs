@@ -1,23 +1,17 @@
 //! `docs/operations.md` is written from the table of operations.
 
 use std::fmt::Write;
-use std::{env, fs};
 
 use opsorch::{Capability, Operation};
 
-use crate::{read, root};
+use crate::expect_generated;
 
 const PAGE: &str = "docs/operations.md";
 const COMMAND: &str = "OPSORCH_BLESS=1 cargo test -p opsorch-examples --test it operations_page";
 
 #[test]
 fn the_operations_page_is_the_table() {
-    let page = page();
-    if env::var_os("OPSORCH_BLESS").is_some() {
-        fs::write(root().join(PAGE), page).unwrap();
-        return;
-    }
-    assert!(read(PAGE) == page, "{PAGE} is stale; write it anew with `{COMMAND}`");
+    expect_generated(PAGE, COMMAND, page());
 }
 
 fn page() -> String {
