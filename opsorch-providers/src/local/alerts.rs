@@ -65,6 +65,44 @@ impl Record for Kept {
     }
 }
 
+/// Whether the provider itself has noticed something that is not over yet. It is kept apart from the alert, which people
+/// may resolve while it goes on.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Noticed {
+    id: String,
+    key: String,
+    goes_on: bool,
+}
+
+impl Record for Noticed {
+    const KIND: &'static str = "noticed";
+    const PREFIX: &'static str = "NTC";
+
+    fn at(&self) -> Option<Time> {
+        None
+    }
+
+    fn key(&self) -> Option<&str> {
+        Some(&self.key)
+    }
+}
+
+impl Noticed {
+    /// Notes whether it goes on, and says whether that is news.
+    fn set(edit: &Edit<'_>, key: &str, goes_on: bool) -> Result<bool> {
+        match edit.with_key::<Self>(key)? {
+            Some(known) if known.goes_on == goes_on => Ok(false),
+            Some(known) => edit.put(&known.id.clone(), &Self { goes_on, ..known }).map(|()| true),
+            None if goes_on => {
+                edit.add(|id| Self { id: id.to_owned(), key: key.to_owned(), goes_on })?;
+                Ok(true)
+            }
+            None => Ok(false),
+        }
+    }
+}
+
 impl Alerts {
     pub(super) fn new(database: Database) -> Self {
         Self { database, _watch: None }
@@ -76,12 +114,16 @@ impl Alerts {
     }
 
     /// Raises an alert that the provider itself noticed, by the name of what noticed it; nobody asked for it, so
-    /// nobody approved it.
-    pub(super) async fn raise_by_itself(&self, input: RaiseAlert, by: &'static str) -> Result<Alert> {
+    /// nobody approved it. `None` if it was noticed before, by whichever process, and is not over yet: then the
+    /// alert was raised, and may have been resolved by hand.
+    pub(super) async fn raise_by_itself(&self, input: RaiseAlert, by: &'static str) -> Result<Option<Alert>> {
         check(&input)?;
         let work = move |edit: &Edit<'_>| {
+            if !Noticed::set(edit, &input.dedup_key, true)? {
+                return Ok(None);
+            }
             let id = raise(edit, input, by)?;
-            Ok(edit.get::<Kept>(&id)?.settled(edit.now()).alert)
+            Ok(Some(edit.get::<Kept>(&id)?.settled(edit.now()).alert))
         };
         self.database.write(work).await
     }
@@ -94,6 +136,7 @@ impl Alerts {
         reason: String,
     ) -> Result<Option<Alert>> {
         let work = move |edit: &Edit<'_>| {
+            Noticed::set(edit, &dedup_key, false)?;
             let Some(kept) = edit.with_key::<Kept>(&dedup_key)? else { return Ok(None) };
             let mut kept = kept.settled(edit.now());
             kept.set(AlertStatusLevel::Resolved, edit.now(), by, Some(reason));
@@ -293,12 +336,15 @@ mod tests {
         let alerts = Alerts::new(database);
         let over =
             async |key: &str| alerts.resolve_by_itself(key.into(), "metrics", "below 90 %".into()).await.unwrap();
+        let full = async |title: &str| {
+            let input = RaiseAlert::new("disk", title, "high");
+            alerts.raise_by_itself(input, "metrics").await.unwrap()
+        };
         assert_eq!(over("disk").await, None, "nothing is open");
-        for percent in ["91 %", "93 %"] {
-            let raised = alerts.raise_by_itself(RaiseAlert::new("disk", percent, "high"), "metrics").await.unwrap();
-            assert_eq!((raised.id.as_str(), raised.title.as_str()), ("ALR-1", percent));
-            assert_eq!(raised.metadata[RAISED_BY], "metrics");
-        }
+        let raised = full("91 %").await.unwrap();
+        assert_eq!((raised.id.as_str(), raised.title.as_str()), ("ALR-1", "91 %"));
+        assert_eq!(raised.metadata[RAISED_BY], "metrics");
+        assert_eq!(full("93 %").await, None, "it was noticed before");
         let resolved = over("disk").await.unwrap();
         assert_eq!(resolved.status.level(), AlertStatusLevel::Resolved);
         assert_eq!(
@@ -306,8 +352,7 @@ mod tests {
             (&json!("metrics"), &json!("below 90 %"))
         );
         assert_eq!(over("disk").await, None, "it is resolved already");
-        let next = alerts.raise_by_itself(RaiseAlert::new("disk", "95 %", "high"), "metrics").await.unwrap();
-        assert_eq!(next.id.as_str(), "ALR-2");
+        assert_eq!(full("95 %").await.unwrap().id.as_str(), "ALR-2");
         let blank = alerts.raise_by_itself(RaiseAlert::new("", "95 %", "high"), "metrics").await.unwrap_err();
         assert_eq!(*blank.kind(), ErrorKind::Invalid { field: "dedupKey".into() });
     }

@@ -1,6 +1,7 @@
 //! Whether a provider works, and what its vendor sends by itself.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use opsorch::capability::{
     Delivery, Health, HealthCheck, HealthProblem, OtherEvent, Webhook, WebhookEvent, WebhookReceiver,
@@ -84,4 +85,41 @@ fn a_webhook_does_not_show_its_headers_values() {
     let headers = HeaderMap::from_iter([("authorization".parse().unwrap(), HeaderValue::from_static("canary-4711"))]);
     let shown = format!("{:?}", Webhook::new(headers, "canary-4711"));
     assert!(shown.contains("authorization") && !shown.contains("canary-4711"), "{shown}");
+}
+
+/// A provider that never answers, or panics.
+#[derive(Debug)]
+struct Broken {
+    panics: bool,
+}
+
+#[async_trait]
+impl HealthCheck for Broken {
+    async fn check(&self, _: &Context) -> Result<Health> {
+        assert!(!self.panics, "what the test wants");
+        std::future::pending().await
+    }
+}
+
+#[async_trait]
+impl WebhookReceiver for Broken {
+    async fn receive(&self, cx: &Context, _: &Webhook) -> Result<Delivery> {
+        self.check(cx).await.map(|_| Delivery::new(Vec::new()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_hangs_or_panics_is_an_error() {
+    for (panics, kind) in [(false, ErrorKind::Timeout), (true, ErrorKind::Unexpected)] {
+        let broken = Arc::new(Broken { panics });
+        let provider = Provider::new("broken").with_health_check(broken.clone()).with_webhook_receiver(broken);
+        let ops = OpsOrch::builder().provider(provider).build().await.unwrap();
+        let webhook = Webhook::new(HeaderMap::new(), "{}");
+        for cx in [cx(), cx().timeout(Duration::from_secs(1))] {
+            let begun = tokio::time::Instant::now();
+            assert_eq!(ops.health(&cx, "broken").await.unwrap_err().kind(), &kind);
+            assert!(begun.elapsed() <= cx.remaining().map_or(Duration::from_secs(31), |_| Duration::from_secs(2)));
+            assert_eq!(ops.receive(&cx, "broken", &webhook).await.unwrap_err().kind(), &kind);
+        }
+    }
 }

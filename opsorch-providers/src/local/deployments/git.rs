@@ -164,6 +164,8 @@ impl GitTags {
             .env("GIT_CEILING_DIRECTORIES", path.parent().map_or(OsStr::new(""), Path::as_os_str))
             .env("GIT_TERMINAL_PROMPT", "0")
             .env("GIT_NO_LAZY_FETCH", "1")
+            // Also where the repository's own configuration allows some.
+            .env("GIT_ALLOW_PROTOCOL", "")
             .env("LC_ALL", "C")
             .args(["-c", "protocol.allow=never", "-c", "core.fsmonitor=false", "-C"])
             .arg(&path)
