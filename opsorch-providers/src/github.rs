@@ -262,10 +262,8 @@ impl ProviderConfig for GitHubConfig {
 
         let checkup = Checkup::new(&api, &repositories, organization.clone(), self.deployments);
         let services = Services::new(&api, &repositories, organization.clone());
-        let mut provider = Provider::new(name)
-            .kind(KIND)
-            .with_health_check(Arc::new(checkup))
-            .with_service_reader(Arc::new(services));
+        let mut provider =
+            Provider::new(name).kind(KIND).with_health_check(Arc::new(checkup)).with_service_reader(Arc::new(services));
         if let Some(organization) = organization {
             provider = provider.with_team_reader(Arc::new(Teams::new(&api, &repositories, organization)));
         }
@@ -278,7 +276,9 @@ impl ProviderConfig for GitHubConfig {
         }
         Ok(match secrets.is_empty() {
             true => provider,
-            false => provider.with_webhook_receiver(Arc::new(GitHubWebhook::new(secrets, &repositories, self.deployments)?)),
+            false => {
+                provider.with_webhook_receiver(Arc::new(GitHubWebhook::new(secrets, &repositories, self.deployments)?))
+            }
         })
     }
 }

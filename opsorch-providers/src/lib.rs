@@ -3,6 +3,16 @@
 //! | kind | feature | offers |
 //! |---|---|---|
 #![cfg_attr(
+    feature = "github",
+    doc = "| [`github`] | `github` | issues, deployments, workflow runs, repositories and teams of GitHub |"
+)]
+#![cfg_attr(
+    not(feature = "github"),
+    doc = "| `github` | `github` | issues, deployments, workflow runs, repositories and teams of GitHub |"
+)]
+#![cfg_attr(feature = "jira", doc = "| [`jira`] | `jira` | tickets in Jira Cloud and Data Center |")]
+#![cfg_attr(not(feature = "jira"), doc = "| `jira` | `jira` | tickets in Jira Cloud and Data Center |")]
+#![cfg_attr(
     feature = "local",
     doc = "| [`local`] | `local` | real work without any vendor: incidents, tickets, alerts, messages, deployments, runs, a catalog, logs, metrics |"
 )]
@@ -11,12 +21,28 @@
     doc = "| `local` | `local` | real work without any vendor: incidents, tickets, alerts, messages, deployments, runs, a catalog, logs, metrics |"
 )]
 #![cfg_attr(
+    feature = "pagerduty",
+    doc = "| [`pagerduty`] | `pagerduty` | incidents, alerts, services, teams and who is on call from PagerDuty |"
+)]
+#![cfg_attr(
+    not(feature = "pagerduty"),
+    doc = "| `pagerduty` | `pagerduty` | incidents, alerts, services, teams and who is on call from PagerDuty |"
+)]
+#![cfg_attr(
     feature = "prometheus",
     doc = "| [`prometheus`] | `prometheus` | metrics and alerts from Prometheus and Alertmanager |"
 )]
 #![cfg_attr(
     not(feature = "prometheus"),
     doc = "| `prometheus` | `prometheus` | metrics and alerts from Prometheus and Alertmanager |"
+)]
+#![cfg_attr(
+    feature = "slack",
+    doc = "| [`slack`] | `slack` | messages to channels, threads and people, and approvals by people, in Slack |"
+)]
+#![cfg_attr(
+    not(feature = "slack"),
+    doc = "| `slack` | `slack` | messages to channels, threads and people, and approvals by people, in Slack |"
 )]
 //!
 //! No feature is on by default. [`registry`] returns the kinds that are compiled in; a control plane takes them from
@@ -35,12 +61,20 @@
 //! Every kind has the same files: its documentation, its `KIND` and the type of its configuration in `<kind>.rs`, the
 //! readers and writers below it, and `docs.md` with its set-up and limits.
 
+#[cfg(feature = "github")]
+pub mod github;
+#[cfg(feature = "jira")]
+pub mod jira;
 #[cfg(feature = "local")]
 pub mod local;
+#[cfg(feature = "pagerduty")]
+pub mod pagerduty;
 #[cfg(feature = "prometheus")]
 pub mod prometheus;
+#[cfg(feature = "slack")]
+pub mod slack;
 
-#[cfg(any(feature = "local", feature = "prometheus"))]
+#[cfg(any(feature = "github", feature = "local", feature = "pagerduty", feature = "prometheus"))]
 mod query;
 #[cfg(any(feature = "github", feature = "jira", feature = "pagerduty", feature = "slack"))]
 mod signature;
@@ -55,9 +89,17 @@ use opsorch::Registry;
 /// ```
 pub fn registry() -> Registry {
     let registry = Registry::new();
+    #[cfg(feature = "github")]
+    let registry = registry.register::<github::GitHubConfig>();
+    #[cfg(feature = "jira")]
+    let registry = registry.register::<jira::JiraConfig>();
     #[cfg(feature = "local")]
     let registry = registry.register::<local::LocalConfig>();
+    #[cfg(feature = "pagerduty")]
+    let registry = registry.register::<pagerduty::PagerDutyConfig>();
     #[cfg(feature = "prometheus")]
     let registry = registry.register::<prometheus::PrometheusConfig>();
+    #[cfg(feature = "slack")]
+    let registry = registry.register::<slack::SlackConfig>();
     registry
 }

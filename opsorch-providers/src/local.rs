@@ -31,6 +31,7 @@ mod input;
 mod logs;
 mod messages;
 mod metrics;
+mod open;
 mod plans;
 mod query;
 mod runs;

@@ -80,21 +80,21 @@ pub struct SlackConfig {
     pub signing_secrets: Vec<SecretRef>,
     /// Where people are asked, and who they are. Without it nobody is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub approvals: Option<Approvals>,
+    pub approvals: Option<ApprovalSettings>,
 }
 
 /// Where people are asked to approve changes, and whose answers count.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
-pub struct Approvals {
+pub struct ApprovalSettings {
     /// The channel that requests are posted to: its id, or its name with `#`.
     pub channel: String,
     /// The people who may answer. Nobody else's answer counts.
     pub people: Vec<Approver>,
 }
 
-impl Approvals {
+impl ApprovalSettings {
     /// Requests go to this channel, and these people may answer.
     pub fn new(channel: impl Into<String>, people: impl IntoIterator<Item = Approver>) -> Self {
         Self { channel: channel.into(), people: people.into_iter().collect() }
@@ -142,7 +142,7 @@ impl SlackConfig {
     }
 
     /// Sets where people are asked, and who they are.
-    pub fn approvals(mut self, approvals: Approvals) -> Self {
+    pub fn approvals(mut self, approvals: ApprovalSettings) -> Self {
         self.approvals = Some(approvals);
         self
     }
@@ -166,7 +166,7 @@ impl SlackConfig {
         Ok((!keys.is_empty()).then(|| Proof::new(keys, env.clock())))
     }
 
-    fn asked(&self) -> Result<&Approvals> {
+    fn asked(&self) -> Result<&ApprovalSettings> {
         let missing = || Error::invalid("approvals", "expected where people are asked, and who they are");
         self.approvals.as_ref().ok_or_else(missing)
     }

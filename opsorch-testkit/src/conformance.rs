@@ -33,10 +33,13 @@ mod calls;
 mod check;
 mod lab;
 mod listing;
+mod live;
 mod maker;
+mod replayed;
 mod report;
 mod rule;
 mod rules;
+mod session;
 mod stock;
 mod subject;
 mod tap;
@@ -51,8 +54,10 @@ use opsorch::{Clock, OperationSet, Provider, ProviderConfig, Result};
 use serde_json::Value;
 
 pub use self::lab::Place;
+pub use self::live::Live;
 pub use self::report::{Outcome, Report, RuleResult};
 pub use self::rule::{Requirement, Rule};
+use self::session::Way;
 use self::subject::{Making, Subject};
 use crate::double::Double;
 
@@ -90,8 +95,8 @@ impl Conformance {
     /// Puts a double of the vendor at [`Place::url`]: each rule gets a new one. The rules about statuses, broken connections,
     /// deadlines and secrets need one.
     ///
-    /// It asks for [`SECRET`](crate::double::SECRET) as its vendor asks for a credential. Requests through the transport of
-    /// [`BuildEnv`](opsorch::BuildEnv) reach it without a connection, which is faster; all others over HTTP.
+    /// It asks for [`SECRET`](crate::double::SECRET) as its vendor asks for a credential. Requests reach it over HTTP, by the
+    /// transport for production.
     pub fn double<D: Double>(mut self, make: impl Fn(Arc<dyn Clock>) -> D + Send + Sync + 'static) -> Self {
         self.subject = self.subject.with_double(make);
         self
@@ -106,6 +111,48 @@ impl Conformance {
     /// Names a channel that messages can be sent to, such as `#ops`. Rules of messages need one.
     pub fn channel(mut self, channel: impl Into<String>) -> Self {
         self.subject = self.subject.with_channel(channel.into());
+        self
+    }
+
+    /// Runs the rules against a real account in place of the double, or of a closure's world.
+    ///
+    /// Rules that need changes, where they are not allowed, and those that break the vendor or move time are ignored.
+    pub fn live(mut self, live: Live) -> Self {
+        self.subject = self.subject.with_account(live);
+        self
+    }
+
+    /// Closes what earlier runs have left open in the [account](Self::live) because they were killed: incidents, tickets and
+    /// alerts that a run made which began more than an hour ago. Answers what was closed. A run has no title, so that one
+    /// which was left is not found.
+    ///
+    /// # Errors
+    /// `Unsupported` without an account in which writes are allowed; else what the provider answers, or what stays open.
+    pub fn sweep(&self) -> Result<Vec<String>> {
+        self.subject.sweep()
+    }
+
+    /// Records what each rule says to the vendor and hears from it, in `<folder>/<rule>.json`, a [`Cassette`](crate::Cassette)
+    /// without the secrets that the provider was given. A rule that is ignored is not recorded.
+    pub fn record_to(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.subject.record_to = Some(folder.into());
+        self
+    }
+
+    /// Runs the rules from the recordings in this folder, at the times at which they were made. The vendor is not asked: a
+    /// request that is not recorded is a failure, which shows the nearest one that is. A rule without a recording is ignored.
+    ///
+    /// Give the suite what it had when it was recorded, with its double; a recording of a [real account](Self::live) knows by
+    /// itself what was allowed there.
+    pub fn replay_from(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.subject.way = Way::Replayed(folder.into());
+        self
+    }
+
+    /// Asks the double without a connection. It is for grading the suite itself, which takes thousands of checks.
+    #[doc(hidden)]
+    pub fn directly(mut self) -> Self {
+        self.subject.way = Way::Scripted { directly: true };
         self
     }
 

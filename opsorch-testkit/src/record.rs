@@ -75,6 +75,12 @@ impl Recorder {
         self
     }
 
+    /// Scrubs by these rules instead: those of secrets that were not known when the recording began.
+    pub(crate) fn scrubbed_by(mut self, scrub: Scrub) -> Self {
+        self.scrub = scrub;
+        self
+    }
+
     /// Dates the cassette by this clock instead of the system's.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);

@@ -6,7 +6,7 @@ mod refusal;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use opsorch::transport::{Method, Reply, StatusCode};
+use opsorch::transport::{HeaderName, Method, Reply, StatusCode};
 use opsorch::{Clock, Context, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -58,7 +58,7 @@ impl Api {
         }
         let reply = request.send_any(cx).await?;
         match known {
-            Some((_, known)) if reply.status == StatusCode::NOT_MODIFIED => Ok(known),
+            Some((_, known)) if reply.status == StatusCode::NOT_MODIFIED => Ok(renewed(known, reply)),
             _ => {
                 if reply.status == StatusCode::OK {
                     self.with_cache(|cache| cache.keep(key, &reply));
@@ -89,4 +89,14 @@ impl Api {
     fn with_cache<R>(&self, look: impl FnOnce(&mut Cache) -> R) -> R {
         look(&mut self.cache.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// An answer that was kept, with the headers of now (RFC 9111, section 4.3.4): what the credential may do is among them.
+/// Those of the body stay.
+fn renewed(mut known: Reply, now: Reply) -> Reply {
+    let is_of_body = |name: &HeaderName| name.as_str().starts_with("content-");
+    for (name, value) in now.headers.iter().filter(|(name, _)| !is_of_body(name)) {
+        known.headers.insert(name, value.clone());
+    }
+    known
 }

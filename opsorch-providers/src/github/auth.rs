@@ -52,7 +52,14 @@ impl GitHubApp {
             .map_err(|_| Error::invalid("app.private_key", "expected an RSA private key in PEM"))?;
         let (id, installation) = (self.id.clone(), self.installation.to_string());
         let renewals = Mutex::default();
-        Ok(Credential(Kind::App(Box::new(Installation { client, id, installation, key, clock: env.clock(), renewals }))))
+        Ok(Credential(Kind::App(Box::new(Installation {
+            client,
+            id,
+            installation,
+            key,
+            clock: env.clock(),
+            renewals,
+        }))))
     }
 }
 
@@ -167,7 +174,10 @@ impl Installation {
 
 impl fmt::Debug for Installation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Installation").field("id", &self.id).field("installation", &self.installation).finish_non_exhaustive()
+        f.debug_struct("Installation")
+            .field("id", &self.id)
+            .field("installation", &self.installation)
+            .finish_non_exhaustive()
     }
 }
 

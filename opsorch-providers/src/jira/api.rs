@@ -126,12 +126,17 @@ impl Server {
     }
 
     fn hint(&self, reply: &Reply) -> Option<&'static str> {
-        let captcha = reply.header("x-seraph-loginreason").is_some_and(|reason| reason.contains("AUTHENTICATION_DENIED"));
+        let captcha =
+            reply.header("x-seraph-loginreason").is_some_and(|reason| reason.contains("AUTHENTICATION_DENIED"));
         match reply.status.as_u16() {
             _ if captcha => Some("Jira asks for a CAPTCHA after failed logins; log in with a browser once"),
-            401 if self.is_cloud() => Some("API tokens expire within a year, and those with scopes work at api.atlassian.com only"),
+            401 if self.is_cloud() => {
+                Some("API tokens expire within a year, and those with scopes work at api.atlassian.com only")
+            }
             404 => Some("it is not there, or this credential may not see it"),
-            410 if self.is_cloud() => Some("this part of the API was removed; is there a newer release of this library?"),
+            410 if self.is_cloud() => {
+                Some("this part of the API was removed; is there a newer release of this library?")
+            }
             410 => Some("this is how Jira Cloud answers; set `deployment` to `cloud`"),
             _ => None,
         }

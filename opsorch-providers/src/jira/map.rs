@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::Deployment;
-use super::adf::{self, Node};
+use super::adf;
 use super::wire::{self, Category, Issue, IssueFields, Named, Status, Text, User};
 
 /// The categories of statuses by which levels are asked for, by the ids that every Jira has.
@@ -85,9 +85,12 @@ impl TicketMap {
         let mut made = Comment::new(comment.id.as_ref(), ticket_id, comment.body.map(plain).unwrap_or_default());
         made.author = person(comment.author.as_ref());
         made.created_at = comment.created.as_deref().and_then(time);
-        let mut page = self.page(key);
-        page.query_pairs_mut().append_pair("focusedCommentId", &comment.id);
-        made.url = Some(page);
+        // A page is known by the key alone.
+        if !key.bytes().all(|byte| byte.is_ascii_digit()) {
+            let mut page = self.page(key);
+            page.query_pairs_mut().append_pair("focusedCommentId", &comment.id);
+            made.url = Some(page);
+        }
         put(&mut made.metadata, "author_name", display_name(comment.author.as_ref()));
         made
     }
@@ -139,20 +142,33 @@ fn digest(text: &str) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Whether a document says nothing, so that it need not be sent.
-pub(super) fn is_blank(document: &Node) -> bool {
-    document.content.is_empty()
-}
-
 /// How far an issue is. Its category tells whether it is done; the name tells more, where it does not contradict.
 pub(super) fn level(status: &Status<'_>) -> TicketStatusLevel {
     use TicketStatusLevel as Level;
     let by_name = TicketStatus::new(status.name.as_ref()).level();
     let is_over = matches!(by_name, Level::Done | Level::Cancelled);
     match status.status_category.as_ref().map(|Category { key }| key.as_ref()) {
-        Some("done") => if is_over { by_name } else { Level::Done },
-        Some("new") => if is_over || by_name == Level::Unknown { Level::Todo } else { by_name },
-        Some("indeterminate") => if is_over || by_name == Level::Unknown { Level::InProgress } else { by_name },
+        Some("done") => {
+            if is_over {
+                by_name
+            } else {
+                Level::Done
+            }
+        }
+        Some("new") => {
+            if is_over || by_name == Level::Unknown {
+                Level::Todo
+            } else {
+                by_name
+            }
+        }
+        Some("indeterminate") => {
+            if is_over || by_name == Level::Unknown {
+                Level::InProgress
+            } else {
+                by_name
+            }
+        }
         _ => by_name,
     }
 }

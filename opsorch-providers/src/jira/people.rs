@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use opsorch::{Context, Error, Result};
+use serde_json::{Value, json};
 
 use super::api::{Server, read};
 use super::wire::User;
@@ -35,7 +36,8 @@ impl People {
         let reply = self.server.ask(cx, request).await?;
         let found: Vec<User<'_>> = read(&reply)?;
         let has_it = |user: &&User<'_>| user.email_address.as_deref().is_some_and(|it| it.eq_ignore_ascii_case(person));
-        let mut ids: Vec<String> = found.iter().filter(has_it).filter_map(|user| user.id().map(str::to_owned)).collect();
+        let mut ids: Vec<String> =
+            found.iter().filter(has_it).filter_map(|user| user.id().map(str::to_owned)).collect();
         ids.dedup();
         // On Data Center a user's name may be an e-mail address itself.
         let is_name = found.iter().any(|user| user.name.as_ref().map(Cow::as_ref) == Some(person));
@@ -48,6 +50,11 @@ impl People {
                 format!("expected one person with this e-mail address, got {}: {}", several.len(), several.join(", ")),
             )),
         }
+    }
+
+    /// A person in the form that the deployment takes.
+    pub(super) fn reference(&self, id: &str) -> Value {
+        if self.server.is_cloud() { json!({ "accountId": id }) } else { json!({ "name": id }) }
     }
 
     /// As [`People::id`], for what has to be somebody.

@@ -115,7 +115,7 @@ impl Tickets {
                     "fields": self.fields,
                     "properties": [wire::DESCRIPTION],
                 });
-                put(&mut body, "nextPageToken", token);
+                put(&mut body, "nextPageToken", token.as_ref());
                 put(&mut body, "reconcileIssues", (!recent.is_empty()).then_some(recent));
                 let Some(reply) = self.search(cx, jql, body, token.is_some()).await? else {
                     return Ok((Vec::new(), None));
@@ -148,10 +148,11 @@ impl Tickets {
             let (mut found, next) = self.window(cx, jql, from, size).await?;
             if let Some(index) = found.iter().position(|ticket| ticket.id.as_str() == last) {
                 found.drain(..=index);
+                let has_more = next.is_some() || found.len() > wanted;
                 found.truncate(wanted);
-                let end = from + index as u64 + 1 + found.len() as u64;
-                let is_cut = next.is_some() || found.len() < size - index - 1;
-                let next = next.filter(|_| is_cut).map(|next| next.moved_to(end));
+                let start = from + index as u64 + 1 + found.len() as u64;
+                let last = found.last().map_or(last, |ticket| ticket.id.as_str()).to_owned();
+                let next = has_more.then_some(Place::Offset { start, last: Some(last) });
                 return Ok((found, next));
             }
         }
@@ -159,7 +160,13 @@ impl Tickets {
         self.window(cx, jql, before, wanted).await
     }
 
-    async fn window(&self, cx: &Context, jql: &mut Jql, start: u64, size: usize) -> Result<(Vec<Ticket>, Option<Place>)> {
+    async fn window(
+        &self,
+        cx: &Context,
+        jql: &mut Jql,
+        start: u64,
+        size: usize,
+    ) -> Result<(Vec<Ticket>, Option<Place>)> {
         let body = json!({ "startAt": start, "maxResults": size, "fields": self.fields });
         let Some(reply) = self.search(cx, jql, body, false).await? else { return Ok((Vec::new(), None)) };
         let found: Found<'_> = read(&reply)?;
@@ -215,7 +222,7 @@ impl Tickets {
 }
 
 /// The same error, about another field.
-pub(super) fn about(field: &str, error: &Error) -> Error {
+fn about(field: &str, error: &Error) -> Error {
     let about = Error::invalid(field, error.message().to_owned());
     error.context().fold(about, |about, (name, value)| about.with_context(name, value))
 }

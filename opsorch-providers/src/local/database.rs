@@ -199,6 +199,14 @@ impl Shared {
     }
 }
 
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // The last connection to be closed tidies up, and must be the one that writes.
+        self.readers.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
+        self.file.let_tidy_up(self.writer.get_mut().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
 async fn turn(turns: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit> {
     let turn = Arc::clone(turns).acquire_owned().await;
     turn.map_err(|error| Error::unexpected("the file is closed").with_source(error))

@@ -1,7 +1,6 @@
 //! Log files: found by patterns, read backwards, merged by time.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use opsorch::capability::LogReader;
@@ -9,6 +8,7 @@ use opsorch::{Clock, Context, Error, LogEntry, LogQuery, Page, ProviderName, Res
 
 use self::cursor::Positions;
 use self::filter::Filter;
+use self::halt::Halt;
 use self::search::{Limits, Search};
 use super::query::page_size;
 
@@ -17,6 +17,8 @@ mod cursor;
 mod files;
 mod filter;
 mod gzip;
+mod halt;
+mod json;
 mod line;
 mod logfmt;
 mod open;
@@ -45,8 +47,8 @@ impl LogFiles {
 
 #[async_trait]
 impl LogReader for LogFiles {
-    async fn query(&self, _cx: &Context, query: &LogQuery) -> Result<Page<LogEntry>> {
-        let cancel = CancelOnDrop::default();
+    async fn query(&self, cx: &Context, query: &LogQuery) -> Result<Page<LogEntry>> {
+        let cancel = CancelOnDrop(Arc::new(Halt::within(cx.remaining())));
         let search = Search {
             provider: self.provider.clone(),
             patterns: Arc::clone(&self.patterns),
@@ -54,7 +56,7 @@ impl LogReader for LogFiles {
             limits: Limits::of(page_size(query.page_size())?),
             from: query.cursor.as_ref().map(Positions::parse).transpose()?,
             now: self.clock.now(),
-            cancelled: Arc::clone(&cancel.0),
+            halt: Arc::clone(&cancel.0),
         };
         let task = tokio::task::spawn_blocking(move || search.run());
         task.await.map_err(|error| Error::unexpected("the search was interrupted").with_source(error))
@@ -62,11 +64,11 @@ impl LogReader for LogFiles {
 }
 
 /// Tells the blocking thread to stop when the caller stops waiting.
-#[derive(Debug, Default)]
-struct CancelOnDrop(Arc<AtomicBool>);
+#[derive(Debug)]
+struct CancelOnDrop(Arc<Halt>);
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.cancel();
     }
 }

@@ -86,6 +86,11 @@ impl List<'_> {
         self
     }
 
+    /// Where the next part begins.
+    pub(super) fn offset(&self) -> usize {
+        self.offset
+    }
+
     /// The next part, and what follows it. A part may be empty although more follows.
     pub(super) async fn next<P: Part>(&mut self, cx: &Context) -> Result<(Vec<P::Item>, Rest)> {
         let asked = self.page.min(WALL.saturating_sub(self.offset));
@@ -160,7 +165,9 @@ fn wait(reply: &Reply) -> Option<Duration> {
 
 /// Whether a text can be an id of PagerDuty. What cannot is asked of nobody.
 pub(super) fn is_id(text: &str) -> bool {
-    !text.is_empty() && text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    !text.is_empty()
+        && text.len() <= 64
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
 /// Refuses what cannot be an id.

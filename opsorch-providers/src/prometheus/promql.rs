@@ -76,15 +76,30 @@ pub(super) fn metric(name: &str) -> String {
     }
 }
 
+/// Functions that look at a whole span: `start`, `end` and `range` are Prometheus', the others VictoriaMetrics'.
+const WHOLE_SPAN: [&str; 9] = [
+    "start",
+    "end",
+    "range",
+    "outliersk",
+    "keep_last_value",
+    "keep_next_value",
+    "interpolate",
+    "smooth_exponential",
+    "remove_resets",
+];
+
+/// How further ones begin, such as `topk_avg`.
+const WHOLE_SPANS: [&str; 4] = ["range_", "running_", "topk_", "bottomk_"];
+
 /// Whether a query means something else when its span is cut: it speaks of the beginning or the end of the span.
 ///
 /// A word inside a string counts too; that only costs a wider step.
 pub(super) fn speaks_of_its_span(promql: &str) -> bool {
-    // `start()`, `end()` and `range()` are Prometheus'; `range_…` and `running_…` are VictoriaMetrics'.
     let is_part = |character: char| character.is_alphanumeric() || character == '_' || character == ':';
     let words = promql.split(|character| !is_part(character)).map(str::to_ascii_lowercase);
     words.into_iter().any(|word| {
-        matches!(word.as_str(), "start" | "end" | "range") || word.starts_with("range_") || word.starts_with("running_")
+        WHOLE_SPAN.contains(&word.as_str()) || WHOLE_SPANS.iter().any(|beginning| word.starts_with(beginning))
     })
 }
 

@@ -159,7 +159,11 @@ fn invalid(message: String) -> Error {
 
 /// What may be opened by a person. Anything else is only shown as text, in the metadata.
 fn web_address(text: &str) -> Option<Url> {
-    text.parse::<Url>().ok().filter(|url| matches!(url.scheme(), "http" | "https"))
+    let is_fit = |url: &Url| {
+        // One with a password would carry it into every link.
+        matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none()
+    };
+    text.parse().ok().filter(is_fit)
 }
 
 /// An id of what a message says of its group, since Alertmanager gives none: the same when it is sent again, also as

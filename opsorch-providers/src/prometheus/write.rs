@@ -7,11 +7,13 @@ use opsorch::capability::{AlertSilencer, Reconciled, Reconciler};
 use opsorch::gate::Approved;
 use opsorch::{
     Action, Actor, Alert, AlertId, AlertStatusLevel, Clock, Context, Error, ErrorKind, Response, Result, SilenceAlert,
+    Time,
 };
 
 use super::api::{self, Server};
 use super::map::alert::{AlertMap, silenced_by};
-use super::wire::alertmanager::{Labels, Matcher, PostableSilence};
+use super::map::fingerprint::fingerprint;
+use super::wire::alertmanager::{Labels, Matcher, PostableSilence, Silence};
 
 /// What a comment says where nobody gave a reason.
 const NO_REASON: &str = "silenced without a reason";
@@ -78,9 +80,9 @@ impl Reconciler for Silencer {
         let Action::AlertSilence(input) = action else { return Ok(Reconciled::Unknown) };
         let mark = mark(idempotency_key);
         let silences = api::alertmanager::silences(cx, &self.alertmanager).await?;
-        let Some(silence) = silences.into_iter().find(|silence| silence.comment.ends_with(&mark)) else {
-            return Ok(Reconciled::Unknown);
-        };
+        // The mark alone proves nothing: who reads one comment can write another like it.
+        let is_ours = |silence: &Silence| silence.comment.ends_with(&mark) && is_for(silence, input);
+        let Some(silence) = silences.into_iter().find(is_ours) else { return Ok(Reconciled::Unknown) };
         let alert = match self.alert(cx, &input.id).await {
             Ok(alert) => alert,
             Err(error) if *error.kind() == ErrorKind::NotFound => {
@@ -90,6 +92,14 @@ impl Reconciler for Silencer {
         };
         Ok(Reconciled::Applied(Response::from(silenced_by(alert, &silence.id))))
     }
+}
+
+/// Whether a silence does what was asked for: it keeps this alert quiet until this time.
+fn is_for(silence: &Silence, input: &SilenceAlert) -> bool {
+    let until = |time: Time| time.timestamp_millis();
+    silence.matchers.iter().all(Matcher::is_exact)
+        && fingerprint(&silence.labels()) == input.id.as_str()
+        && silence.ends_at.map(until) == Some(until(input.until))
 }
 
 /// A matcher for each label. An empty value is no label, and Alertmanager refuses a silence of nothing else.

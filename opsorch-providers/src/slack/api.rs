@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-use super::wire::{Permalink, Status};
+use super::wire::{Identity, Permalink, Status};
 
 mod errors;
 
@@ -63,8 +63,9 @@ impl Slack {
         body: &impl Serialize,
     ) -> Result<Said<T>> {
         self.paused.check(method)?;
-        let body = serde_json::to_vec(body)
-            .map_err(|error| Error::unexpected("the message cannot be written as JSON").with_source(error).not_applied())?;
+        let body = serde_json::to_vec(body).map_err(|error| {
+            Error::unexpected("the message cannot be written as JSON").with_source(error).not_applied()
+        })?;
         let reply = self.client.post(method).body(JSON, body).send_any(cx).await?;
         self.understand(method, &reply)
     }
@@ -101,11 +102,18 @@ impl Slack {
         self.team.as_deref().map(|team| ("team_id", team))
     }
 
+    /// The id of this app's bot, by which its own messages are known: anybody can copy their metadata.
+    pub(super) async fn bot(&self, cx: &Context) -> Result<Option<String>> {
+        Ok(self.read::<Identity>(cx, "auth.test", &[]).await?.answer.bot_id)
+    }
+
     /// Where a person opens a message. That it cannot be told changes nothing about the message.
     pub(super) async fn permalink(&self, cx: &Context, channel: &str, ts: &str) -> Option<Url> {
         let arguments = [("channel", channel), ("message_ts", ts)];
         match self.read::<Permalink>(cx, "chat.getPermalink", &arguments).await {
-            Ok(said) => said.answer.permalink.parse::<Url>().ok().filter(|url| matches!(url.scheme(), "http" | "https")),
+            Ok(said) => {
+                said.answer.permalink.parse::<Url>().ok().filter(|url| matches!(url.scheme(), "http" | "https"))
+            }
             Err(error) => {
                 tracing::debug!(code = error.kind().code(), "the address of a message could not be asked for");
                 None
@@ -136,7 +144,9 @@ impl Slack {
             answer: reply.json()?,
             warnings,
             next: Some(metadata.next_cursor).filter(|next| !next.is_empty()),
-            scopes: reply.header("x-oauth-scopes").map(|scopes| scopes.split(',').map(|it| it.trim().to_owned()).collect()),
+            scopes: reply
+                .header("x-oauth-scopes")
+                .map(|scopes| scopes.split(',').map(|it| it.trim().to_owned()).collect()),
         })
     }
 }

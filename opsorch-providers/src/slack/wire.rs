@@ -104,6 +104,15 @@ pub(super) struct Message {
     pub(super) metadata: Option<Marked>,
 }
 
+impl Message {
+    /// What a message of this bot says of itself under this name.
+    pub(super) fn mark(&self, bot: Option<&str>, event: &str) -> Option<&serde_json::Value> {
+        let is_by_bot = bot.is_some() && self.bot_id.as_deref() == bot;
+        let mark = self.metadata.as_ref().filter(|mark| is_by_bot && mark.event_type == event)?;
+        Some(&mark.event_payload)
+    }
+}
+
 /// `auth.test`.
 #[derive(Debug, Deserialize)]
 pub(super) struct Identity {

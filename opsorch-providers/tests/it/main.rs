@@ -2,7 +2,15 @@
 // Helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
 
+#[cfg(feature = "github")]
+mod github;
+#[cfg(feature = "jira")]
+mod jira;
 #[cfg(feature = "local")]
 mod local;
+#[cfg(feature = "pagerduty")]
+mod pagerduty;
 #[cfg(feature = "prometheus")]
 mod prometheus;
+#[cfg(feature = "slack")]
+mod slack;

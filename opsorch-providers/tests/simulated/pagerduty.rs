@@ -56,7 +56,9 @@ impl Double for Vendor {
                 let reset = (HeaderName::from_static("ratelimit-reset"), HeaderValue::from_static("20"));
                 let reply = refusal(status, 2020, "Rate Limit Exceeded");
                 let headers = reply.headers.clone();
-                reply.headers(HeaderMap::from_iter(headers.into_iter().filter_map(|(n, v)| Some((n?, v))).chain([reset])))
+                reply.headers(HeaderMap::from_iter(
+                    headers.into_iter().filter_map(|(n, v)| Some((n?, v))).chain([reset]),
+                ))
             }
             _ => Reply::new(status).body(format!("<html><h1>{status}</h1></html>")),
         }
@@ -113,7 +115,7 @@ fn known(request: &Request, names: &[&str]) -> Result<(), Reply> {
 }
 
 /// A page of a list in its envelope. `total` is null unless it is asked for.
-fn page(request: &Request, member: &str, items: Vec<Value>) -> Answer {
+fn page<T>(request: &Request, member: &str, items: Vec<T>, show: impl Fn(T) -> Value) -> Answer {
     let number = |name: &str, usual: usize| match parameter(request, name) {
         Some(text) => text.parse::<usize>().map_err(|_| bad(&format!("{name} must be a number"))),
         None => Ok(usual),
@@ -123,8 +125,9 @@ fn page(request: &Request, member: &str, items: Vec<Value>) -> Answer {
         return Err(bad("Offset must be a number such that offset + limit <= 10000"));
     }
     let part = by_offset(items, offset, limit);
+    let items: Vec<Value> = part.items.into_iter().map(show).collect();
     let envelope = value!({
-        member: part.items, "limit": limit, "offset": offset, "more": part.next.is_some(), "total": null
+        member: items, "limit": limit, "offset": offset, "more": part.next.is_some(), "total": null
     });
     Ok(json(StatusCode::OK, &envelope))
 }

@@ -8,15 +8,17 @@ use opsorch::gate::Decision;
 use opsorch::secret::{Secret, SecretRef, SecretSource};
 use opsorch::transport::{Request, Url};
 use opsorch::{
-    Action, Actor, BuildEnv, Context, ManualClock, Operation, OpsOrch, Provider, ProviderName, Query, Response, Result,
-    Submitted, Target, async_trait,
+    Action, Actor, BuildEnv, Context, ManualClock, Operation, OperationSet, OpsOrch, Provider, ProviderName, Query,
+    Response, Result, Submission, Submitted, Target, async_trait,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::live::Made;
 use super::rule::{Broken, Checked};
+use super::session::{Given, Session};
 use super::subject::{Making, Subject};
-use super::tap::{Count, Tap, Trouble};
+use super::tap::{Tap, Trouble, Watch};
 use crate::double::{SECRET, Server};
 
 /// The name of the provider in every lab.
@@ -30,8 +32,9 @@ pub(super) const CANARY: &str = SECRET;
 pub struct Place {
     folder: TempDir,
     clock: ManualClock,
+    url: Option<Url>,
     vendor: Option<Arc<Server>>,
-    secrets: Arc<Canaries>,
+    secrets: Arc<Asked>,
 }
 
 impl Place {
@@ -40,22 +43,23 @@ impl Place {
         self.folder.path()
     }
 
-    /// The address of the vendor's double.
+    /// The vendor's address: that of its double, or of the [real account](super::Live).
     ///
     /// # Panics
     /// If the suite was given no [double](crate::Conformance::double).
     #[allow(clippy::expect_used)]
     pub fn url(&self) -> Url {
-        self.vendor.as_ref().expect("give the suite a double: only that has an address").url()
+        self.url.clone().expect("give the suite a double: only that has an address")
     }
 
     /// A reference to a secret, as it stands in a configuration. Any name will do; the text is
-    /// [`SECRET`](crate::double::SECRET).
+    /// [`SECRET`](crate::double::SECRET), and in a [real account](super::Live) what its source has under this name.
     pub fn secret(&self, name: &str) -> Value {
         json!(SecretRef::env(name))
     }
 
-    /// The clock of the provider and its double; it stands still unless a check moves it.
+    /// The clock of the provider and its double; it stands still unless a check moves it. In a real account it stands at the
+    /// time at which it was opened.
     pub fn clock(&self) -> ManualClock {
         self.clock.clone()
     }
@@ -64,41 +68,80 @@ impl Place {
 /// A provider in a fresh world.
 #[derive(Debug)]
 pub(super) struct Lab {
-    ops: OpsOrch,
-    cx: Context,
+    hand: Arc<Hand>,
     place: Place,
     tap: Arc<Tap>,
+    session: Arc<Session>,
+    offered: OperationSet,
+    tag: Option<String>,
 }
 
 impl Lab {
-    pub(super) async fn open(subject: &Subject, secret: &'static str, observed: &Arc<AtomicU64>) -> Checked<Self> {
-        let place = Place::open(subject, secret).await?;
-        let tap = Arc::new(Tap::new(place.vendor.clone(), Arc::clone(observed)));
-        let provider = make(&subject.making, &place, &tap).await?;
+    /// Opens a lab in which every secret is this text, if there is one.
+    pub(super) async fn open(subject: &Subject, session: &Arc<Session>, secret: Option<&'static str>) -> Checked<Self> {
+        let start = session.start();
+        let place = Place::open(subject, session, start.clock, secret).await?;
+        let tap = Arc::new(Tap::new(session, place.vendor.clone().filter(|_| session.is_direct())));
+        let mut provider = make(&subject.making, &place, &tap).await?;
+        let offered = provider.operations();
+        if session.limits().is_some_and(|limits| !limits.writes) {
+            provider = provider.read_only();
+        }
+        let made = Arc::new(Made::default());
+        let limits = session.limits().map(|limits| (limits.clone(), offered));
+        let watch = Watch { observed: Arc::clone(&session.observed), made: Arc::clone(&made), limits };
         let ops = OpsOrch::builder()
             .provider(provider)
             .clock(place.clock())
             .without_layers()
-            .layer(Count(Arc::clone(observed)))
+            .layer(watch.clone())
             .policy(|_: &Context, _: &Target, _: &Action| Decision::allow("the conformance suite"))
             .build()
             .await?;
-        Ok(Self { ops, cx: Context::new(Actor::service("conformance")), place, tap })
+        let cx = Context::new(Actor::service("conformance"));
+        let hand = Arc::new(Hand { ops, cx, made, watch, key: start.key, changes: AtomicU64::new(0) });
+        if session.limits().is_some() {
+            session.remember(&hand);
+        }
+        Ok(Self { hand, place, tap, session: Arc::clone(session), offered, tag: start.tag })
     }
 
-    /// Whether the provider says that it can do this.
+    /// Whether the provider says that it can do this, and it may be done here.
     pub(super) fn offers(&self, operation: Operation) -> bool {
-        self.ops.providers().any(|provider| provider.operations().contains(operation))
+        self.offered.contains(operation) && self.session.allows(operation, &self.offered)
+    }
+
+    /// A title, or another text that people see, of something that is made: in a real account it tells whose it is.
+    pub(super) fn titled(&self, title: impl std::fmt::Display) -> String {
+        titled(self.tag(), title)
+    }
+
+    /// A name without blanks of something that is made: in a real account it is one that nobody else has.
+    pub(super) fn named(&self, name: impl std::fmt::Display) -> String {
+        match self.tag() {
+            Some(tag) => format!("{tag}-{name}"),
+            None => name.to_string(),
+        }
+    }
+
+    /// What everything begins with that is made in a real account.
+    pub(super) fn tag(&self) -> Option<&str> {
+        self.tag.as_deref()
+    }
+
+    /// Whether this is a real account; what the check cannot do there, for its report.
+    pub(super) fn is_live(&self, lacks: &'static str) -> bool {
+        self.session.is_live(lacks)
     }
 
     /// Asks the provider.
     pub(super) async fn ask(&self, query: Query) -> Result<Response> {
-        self.ask_within(&self.cx, query).await
+        self.ask_within(self.context(), query).await
     }
 
     /// Asks the provider within a context.
     pub(super) async fn ask_within(&self, cx: &Context, query: Query) -> Result<Response> {
-        self.ops.query(cx, query).await
+        self.ops().query(cx, query).await
     }
 
     /// Asks the provider with an input in JSON, and answers in JSON.
@@ -110,15 +153,12 @@ impl Lab {
 
     /// Has the provider make a change.
     pub(super) async fn change(&self, action: impl Into<Action>) -> Result<Response> {
-        self.change_within(&self.cx, action).await
+        self.change_within(self.context(), action).await
     }
 
     /// Has the provider make a change within a context.
     pub(super) async fn change_within(&self, cx: &Context, action: impl Into<Action>) -> Result<Response> {
-        match self.ops.submit(cx, action.into()).await? {
-            Submitted::Done(response) => Ok(response),
-            Submitted::Pending(_) => Err(opsorch::Error::unexpected("the suite's policy asks nobody")),
-        }
+        self.hand.change(cx, action).await
     }
 
     /// Every request that the provider sent.
@@ -138,7 +178,7 @@ impl Lab {
 
     /// Who asks, without a deadline.
     pub(super) fn context(&self) -> &Context {
-        &self.cx
+        self.hand.context()
     }
 
     /// Lets something else become of the provider's requests from here on; `None` lets them through again.
@@ -153,7 +193,8 @@ impl Lab {
 
     /// Whether the provider asked for a secret when it was made.
     pub(super) fn gave_a_secret(&self) -> bool {
-        self.place.secrets.asked.load(Ordering::Relaxed)
+        !self.is_live("live, and its secrets are looked for with a double")
+            && self.place.secrets.were.load(Ordering::Relaxed)
     }
 
     /// Where the provider was made.
@@ -163,20 +204,74 @@ impl Lab {
 
     /// The control plane, for what the helpers here do not cover.
     pub(super) fn ops(&self) -> &OpsOrch {
-        &self.ops
+        &self.hand.ops
+    }
+
+    /// What makes the changes.
+    pub(super) fn hand(&self) -> &Hand {
+        &self.hand
+    }
+}
+
+/// What makes the changes of a lab, and remembers what they made. It outlives the lab where that has to be closed.
+#[derive(Debug)]
+pub(super) struct Hand {
+    ops: OpsOrch,
+    cx: Context,
+    made: Arc<Made>,
+    watch: Watch,
+    key: String,
+    changes: AtomicU64,
+}
+
+impl Hand {
+    /// Makes a change. Its idempotency key is its own, and the same in every run, so that its requests are too.
+    pub(super) async fn change(&self, cx: &Context, action: impl Into<Action>) -> Result<Response> {
+        let number = self.changes.fetch_add(1, Ordering::Relaxed) + 1;
+        let submission = Submission::from(action.into()).idempotency_key(format!("{}-{number}", self.key));
+        match self.ops.submit(cx, submission).await? {
+            Submitted::Done(response) => Ok(response),
+            Submitted::Pending(_) => Err(opsorch::Error::unexpected("the suite's policy asks nobody")),
+        }
+    }
+
+    pub(super) fn context(&self) -> &Context {
+        &self.cx
+    }
+
+    pub(super) fn made(&self) -> &Made {
+        &self.made
+    }
+
+    /// The eyes on its changes, for another control plane around the same provider.
+    pub(super) fn watch(&self) -> Watch {
+        self.watch.clone()
+    }
+}
+
+/// A title with what tells whose it is.
+pub(super) fn titled(tag: Option<&str>, title: impl std::fmt::Display) -> String {
+    match tag {
+        Some(tag) => format!("{tag} {title}"),
+        None => title.to_string(),
     }
 }
 
 impl Place {
-    async fn open(subject: &Subject, secret: &'static str) -> Checked<Self> {
-        let clock = ManualClock::default();
+    async fn open(
+        subject: &Subject,
+        session: &Session,
+        clock: ManualClock,
+        secret: Option<&'static str>,
+    ) -> Checked<Self> {
         let folder = TempDir::new().map_err(|error| Broken(format!("no folder could be made: {error}")))?;
         let vendor = match &subject.double {
-            Some(make) => Some(Arc::new(Server::start(make(Arc::new(clock.clone()))).await)),
-            None => None,
+            Some(make) if session.is_scripted() => Some(Arc::new(Server::start(make(Arc::new(clock.clone()))).await)),
+            _ => None,
         };
-        let secrets = Arc::new(Canaries { text: secret, asked: AtomicBool::new(false) });
-        let place = Self { folder, clock, vendor, secrets };
+        let url = session.url(vendor.as_ref().map(|vendor| vendor.url()));
+        let secrets = Arc::new(Asked { source: session.secrets(secret), were: AtomicBool::new(false) });
+        let place = Self { folder, clock, url, vendor, secrets };
         if let Some(prepare) = &subject.prepare {
             prepare(&place);
         }
@@ -202,18 +297,18 @@ pub(super) fn env(place: &Place, tap: &Arc<Tap>) -> BuildEnv {
         .with_secrets(Arc::clone(&place.secrets) as _)
 }
 
-/// The same text for every name.
+/// Secrets, and whether they were asked for.
 #[derive(Debug)]
-struct Canaries {
-    text: &'static str,
-    asked: AtomicBool,
+struct Asked {
+    source: Given,
+    were: AtomicBool,
 }
 
 #[async_trait]
-impl SecretSource for Canaries {
-    async fn resolve(&self, _: &SecretRef) -> Result<Secret> {
-        self.asked.store(true, Ordering::Relaxed);
-        Ok(Secret::new(self.text))
+impl SecretSource for Asked {
+    async fn resolve(&self, reference: &SecretRef) -> Result<Secret> {
+        self.were.store(true, Ordering::Relaxed);
+        self.source.resolve(reference).await
     }
 }
 

@@ -198,17 +198,24 @@ impl Listing {
 
     /// All there is for these members, by pages of so many items.
     pub(super) async fn all_by(&self, lab: &Lab, members: &Value, limit: usize) -> Checked<Vec<Value>> {
+        Ok(self.follow(lab, members, limit).await?.items)
+    }
+
+    /// What following the cursors gives for these members, by pages of so many items.
+    pub(super) async fn follow(&self, lab: &Lab, members: &Value, limit: usize) -> Checked<Followed> {
         let mut cursor = members.get("cursor").cloned().unwrap_or_default();
-        let mut found = Vec::new();
+        let mut found = Followed { items: Vec::new(), is_whole: true };
         loop {
             let mut query = members.clone();
             if let Some(query) = query.as_object_mut() {
                 query.extend([("limit".to_owned(), json!(limit)), ("cursor".to_owned(), cursor.clone())]);
             }
             let page = self.page(lab, query).await?;
-            found.extend(items(&page)?);
+            found.items.extend(items(&page)?);
+            found.is_whole &= page.get("truncated").is_none_or(Value::is_null);
             let next = page.get("next").cloned().unwrap_or_default();
-            if next.is_null() || found.len() >= MOST_ITEMS {
+            if next.is_null() || found.items.len() >= MOST_ITEMS {
+                found.is_whole &= next.is_null();
                 return Ok(found);
             }
             if next == cursor {
@@ -218,6 +225,14 @@ impl Listing {
                 )));
             }
             cursor = next;
+        }
+    }
+
+    /// What large pages give for these conditions; `None` where the provider refuses them, as it may.
+    pub(super) async fn follow_large(&self, lab: &Lab, conditions: &Value) -> Checked<Option<Followed>> {
+        match self.find(lab, conditions).await? {
+            Some(_) => self.follow(lab, conditions, PAGE).await.map(Some),
+            None => Ok(None),
         }
     }
 
@@ -256,6 +271,14 @@ impl Listing {
     fn has_since(&self) -> bool {
         self.query != Operation::OrchestrationRunsQuery
     }
+}
+
+/// What following cursors gave.
+#[derive(Debug)]
+pub(super) struct Followed {
+    pub(super) items: Vec<Value>,
+    /// Whether it is all there is: no page said that something is left out, and the last one was reached.
+    pub(super) is_whole: bool,
 }
 
 /// What tells a thing from others: its id, else all of it.

@@ -8,7 +8,7 @@ use opsorch::{
 };
 use serde_json::{Map, Value, json};
 
-use super::lab::{Lab, content, items};
+use super::lab::{Lab, content, items, titled};
 use super::listing::Listing;
 use super::rule::{Broken, Checked};
 
@@ -48,6 +48,8 @@ enum Of {
     Name,
     /// Such a name, which is not to be seen in the thing.
     Key,
+    /// This title.
+    Title(&'static str),
     /// This text.
     Text(&'static str),
     /// This word, or another one that means the same.
@@ -70,8 +72,11 @@ impl Member {
     /// What to give; `None` where the provider's world has nothing of the kind.
     pub(super) fn value(&self, world: &Surroundings, mark: &str) -> Option<Value> {
         Some(match self.of {
-            Of::Line => json!(format!("conformance {mark}")),
-            Of::Name | Of::Key => json!(format!("conformance-{}", mark.replace(' ', "-"))),
+            Of::Line => json!(titled(world.tag(), format_args!("conformance {mark}"))),
+            Of::Title(text) => json!(titled(world.tag(), text)),
+            Of::Name | Of::Key => {
+                json!(titled(world.tag(), format_args!("conformance-{mark}")).replace(' ', "-"))
+            }
             Of::Text(text) | Of::Word(_, text) => json!(text),
             Of::Texts(texts) => json!(texts),
             Of::Service => json!(world.service.as_ref()?),
@@ -128,7 +133,7 @@ const MAKERS: &[Maker] = &[
             Member::new("status", Of::Word(same_meaning!(IncidentStatus), "acknowledged")),
         ],
         changeable: &[
-            Member::new("title", Of::Text("another title")),
+            Member::new("title", Of::Title("another title")),
             Member::new("description", Of::Text("another description")),
             Member::new("severity", Of::Word(same_meaning!(Severity), "low")),
             Member::new("status", Of::Word(same_meaning!(IncidentStatus), "resolved")),
@@ -143,7 +148,7 @@ const MAKERS: &[Maker] = &[
         required: &[TITLE],
         optional: &[DESCRIPTION],
         changeable: &[
-            Member::new("title", Of::Text("another title")),
+            Member::new("title", Of::Title("another title")),
             Member::new("description", Of::Text("another description")),
             Member::new("status", Of::Word(same_meaning!(TicketStatus), "done")),
             Member::new("assignees", Of::Texts(&["alice"])),
@@ -263,6 +268,7 @@ pub(super) struct Surroundings {
     /// A plan.
     pub(super) plan: Option<String>,
     now: Time,
+    tag: Option<String>,
 }
 
 impl Surroundings {
@@ -273,7 +279,12 @@ impl Surroundings {
             service => service,
         };
         let plan = first(lab, Operation::OrchestrationPlansQuery, "id").await?;
-        Ok(Self { service, plan, now: lab.place().clock().now() })
+        Ok(Self { service, plan, now: lab.place().clock().now(), tag: lab.tag().map(str::to_owned) })
+    }
+
+    /// What everything begins with that is made in a real account.
+    fn tag(&self) -> Option<&str> {
+        self.tag.as_deref()
     }
 }
 

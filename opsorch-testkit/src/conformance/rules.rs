@@ -21,15 +21,15 @@ macro_rules! rules {
 
 rules! {
     "TK-001" Must paging::the_limit_holds, "A page holds at most as many items as the query's limit.";
-    "TK-002" Must paging::nothing_is_left_out, "Following the cursor from a page gives every item that one large page gives.";
+    "TK-002" Must paging::nothing_is_left_out, "Following the cursor gives what one large page gives, no less and no more, also under conditions.";
     "TK-003" Must paging::nothing_comes_twice, "Following the cursor gives no item twice.";
     "TK-004" Must paging::an_end_is_the_end, "A page that calls itself complete is not followed by more.";
-    "TK-005" Must paging::a_cursor_that_nobody_gave_is_refused, "A cursor that nobody gave is `invalid`.";
+    "TK-005" Must paging::a_cursor_that_nobody_gave_is_refused, "A cursor that nobody gave is `invalid`, and none is an address or is taken for one.";
     "TK-006" Should paging::a_cursor_outlives_what_is_new, "A cursor gives everything that was there once, also when something is added meanwhile.";
     "TK-007" Should paging::a_page_is_full, "A page without conditions that is followed by another holds as many items as the limit.";
     "TK-010" Must filters::words_find_their_level, "A query by a status or a severity finds all that is of its level, and nothing else.";
     "TK-011" Must filters::all_words_of_a_level_find_the_same, "A query by another word of the same level, such as `sev1` for `critical`, finds the same.";
-    "TK-012" Must filters::a_span_has_its_beginning_and_not_its_end, "`since` includes its moment and `until` does not.";
+    "TK-012" Must filters::a_span_has_its_beginning_and_not_its_end, "`since` includes its moment and `until` does not, alone and together.";
     "TK-013" Must filters::one_value_of_a_list_is_enough, "A query by several values of one filter finds what any of them finds.";
     "TK-014" Must filters::all_conditions_hold_together, "A query by several filters finds what all of them find.";
     "TK-015" Must filters::a_scope_finds_what_is_in_it, "A scope finds what names its service or environment, and nothing that names another.";
@@ -39,7 +39,7 @@ rules! {
     "TK-019" Must filters::values_find_what_has_them, "A query by people, versions, tags or ids finds what has them, and nothing else.";
     "TK-020" Must ids::what_is_listed_can_be_read, "What a query lists can be read by its id, and is the same.";
     "TK-021" Must ids::an_unknown_id_is_not_found, "Reading an unknown id is `not_found`, also when it holds characters that mean something in an address.";
-    "TK-022" Must order::the_newest_comes_first, "What has a time is listed with the newest first.";
+    "TK-022" Must order::the_newest_comes_first, "What has a time is listed with the newest first, also under conditions.";
     "TK-023" Must order::an_order_is_kept, "The same query finds the same things in the same order.";
     "TK-024" Must reads::nothing_is_changed, "Reads change nothing.";
     "TK-025" Must reads::what_is_offered_is_there, "A read that is offered answers about what is there.";
@@ -55,11 +55,11 @@ rules! {
     "TK-043" Must metrics::a_step_is_between_points, "Between two points of a series is at least the step.";
     "TK-044" Must metrics::conditions_on_labels_hold, "A condition on a label finds the series for which it holds.";
     "TK-045" Must metrics::an_unknown_metric_has_no_series, "A metric that nobody has yields no series.";
-    "TK-046" Must metrics::a_sum_is_of_all_series, "A sum is that of all series, at each of its times.";
+    "TK-046" Must metrics::an_aggregation_is_of_all_series, "A sum, mean, least, greatest or count is that of all series, or of those of each group, at each of its times.";
     "TK-047" Must metrics::what_is_described_can_be_queried, "Of the metrics that are described, a query finds points.";
     "TK-050" Must writes::what_is_made_can_be_read, "What is made can be read by its id and says what the input said; a member that cannot be kept is refused.";
     "TK-051" Must writes::what_is_made_is_found, "What is made is found by the query.";
-    "TK-052" Must writes::an_update_changes_what_is_given, "An update changes the members that are given, and no others.";
+    "TK-052" Must writes::an_update_changes_what_is_given, "An update changes the members that are given, one or several at once, and no others.";
     "TK-053" Must writes::an_unknown_id_changes_nothing, "A change of an unknown id is `not_found` and makes nothing.";
     "TK-054" Must writes::an_appended_entry_is_in_the_timeline, "An entry that was appended is in the timeline once, with its kind, body and time.";
     "TK-055" Must writes::a_blank_title_is_not_replaced, "A blank title is refused or kept as it is, and never replaced by another.";
@@ -68,7 +68,7 @@ rules! {
     "TK-060" Must alerts::one_key_is_one_alert, "Raising an alert again under its deduplication key is the same alert, and under another key another one.";
     "TK-061" Must alerts::an_alert_is_acknowledged_and_resolved, "An alert that was acknowledged reads as acknowledged, and one that was resolved as resolved.";
     "TK-062" Must alerts::a_silenced_alert_is_suppressed, "An alert that was silenced reads as suppressed.";
-    "TK-063" Should alerts::a_silence_ends, "A silence ends when its time has come.";
+    "TK-063" Should alerts::a_silence_ends, "A silence lasts until its time has come, and then ends.";
     "TK-065" Must messages::a_sent_message_can_be_replaced, "A message can be replaced by the id that sending it answered.";
     "TK-066" Must messages::a_sent_message_can_be_answered, "A message can be answered by the id that sending it answered, and the reply is another message.";
     "TK-067" Must messages::an_unknown_channel_is_not_replaced, "A message goes to the channel that it names, or is refused as `not_found`.";

@@ -16,9 +16,21 @@ const ENOUGH: usize = 3;
 
 /// Fills up what the provider lists and can make. What it cannot make stays as it is.
 pub(super) async fn fill(lab: &Lab) -> Checked {
-    fill_one(lab, Operation::IncidentQuery, incident, |number| CreateIncident::new(title(number)).into()).await?;
-    fill_one(lab, Operation::TicketQuery, ticket, |number| CreateTicket::new(title(number)).into()).await?;
-    fill_one(lab, Operation::AlertQuery, alert, |number| plain_alert(number).into()).await?;
+    fill_one(
+        lab,
+        Operation::IncidentQuery,
+        |number| incident(lab, number),
+        |number| CreateIncident::new(title(lab, number)).into(),
+    )
+    .await?;
+    fill_one(
+        lab,
+        Operation::TicketQuery,
+        |number| ticket(lab, number),
+        |number| CreateTicket::new(title(lab, number)).into(),
+    )
+    .await?;
+    fill_one(lab, Operation::AlertQuery, |number| alert(lab, number), |number| plain_alert(lab, number).into()).await?;
     fill_one(lab, Operation::DeploymentQuery, deployment, |number| plain_deployment(number).into()).await?;
     let plans = list(lab, Operation::OrchestrationPlansQuery).await?;
     if let Some(plan) = plans.first().and_then(|plan| plan.get("id")).and_then(Value::as_str) {
@@ -27,9 +39,11 @@ pub(super) async fn fill(lab: &Lab) -> Checked {
     }
     let incidents = list(lab, Operation::IncidentQuery).await?;
     let newest = incidents.first().and_then(|incident| incident.get("id")).and_then(Value::as_str);
-    if let Some(id) = newest.filter(|_| lab.offers(Operation::IncidentTimelineAppend)) {
+    // In a real account the newest may be somebody's.
+    let is_ours = !lab.is_live("live, and only what the suite made is changed");
+    if let Some(id) = newest.filter(|_| is_ours && lab.offers(Operation::IncidentTimelineAppend)) {
         for number in 1..ENOUGH {
-            make(lab, TimelineAppend::new(id, "note", title(number)).into()).await?;
+            make(lab, TimelineAppend::new(id, "note", title(lab, number)).into()).await?;
         }
     }
     Ok(())
@@ -63,7 +77,9 @@ async fn list(lab: &Lab, query: Operation) -> Checked<Vec<Value>> {
 
 /// Makes something a minute after what was made before; says whether it was not refused.
 async fn make(lab: &Lab, action: Action) -> Checked<bool> {
-    lab.place().clock().advance(Duration::from_secs(60));
+    if !lab.is_live("live, where time passes by itself") {
+        lab.place().clock().advance(Duration::from_secs(60));
+    }
     match lab.change(action).await {
         Ok(_) => Ok(true),
         Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::Invalid { .. }) => Ok(false),
@@ -72,13 +88,13 @@ async fn make(lab: &Lab, action: Action) -> Checked<bool> {
 }
 
 /// Words that are found apart from each other.
-fn title(number: usize) -> String {
+fn title(lab: &Lab, number: usize) -> String {
     let symptom = match number % ENOUGH {
         0 => "latency above 2 s",
         1 => "disk full",
         _ => "error rate above 5 %",
     };
-    format!("{symptom} ({number})")
+    lab.titled(format_args!("{symptom} ({number})"))
 }
 
 fn severity(number: usize) -> SeverityLevel {
@@ -93,24 +109,24 @@ fn service(number: usize) -> &'static str {
     if number.is_multiple_of(2) { "api" } else { "db" }
 }
 
-fn incident(number: usize) -> Action {
-    CreateIncident::new(title(number))
+fn incident(lab: &Lab, number: usize) -> Action {
+    CreateIncident::new(title(lab, number))
         .description(format!("seen by check {number}"))
         .severity(severity(number))
         .service(service(number))
         .into()
 }
 
-fn ticket(number: usize) -> Action {
-    CreateTicket::new(title(number)).description(format!("after incident {number}")).into()
+fn ticket(lab: &Lab, number: usize) -> Action {
+    CreateTicket::new(title(lab, number)).description(format!("after incident {number}")).into()
 }
 
-fn plain_alert(number: usize) -> RaiseAlert {
-    RaiseAlert::new(format!("conformance/{number}"), title(number), severity(number))
+fn plain_alert(lab: &Lab, number: usize) -> RaiseAlert {
+    RaiseAlert::new(lab.named(format_args!("conformance/{number}")), title(lab, number), severity(number))
 }
 
-fn alert(number: usize) -> Action {
-    plain_alert(number).description(format!("seen by check {number}")).service(service(number)).into()
+fn alert(lab: &Lab, number: usize) -> Action {
+    plain_alert(lab, number).description(format!("seen by check {number}")).service(service(number)).into()
 }
 
 fn plain_deployment(number: usize) -> RecordDeployment {

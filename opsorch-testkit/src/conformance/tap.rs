@@ -1,34 +1,52 @@
 //! Eyes on what passes between a control plane and a provider, and between a provider and its vendor.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use opsorch::layer::{Call, Layer, Next};
-use opsorch::transport::{Method, Reply, Request, ReqwestTransport, StatusCode, Transport, Url};
-use opsorch::{Error, ErrorKind, Response, Result, async_trait};
+use opsorch::transport::{Method, Reply, Request, StatusCode, Transport, Url};
+use opsorch::{Error, ErrorKind, OperationSet, Response, Result, async_trait};
 use serde_json::json;
 
+use super::live::{Limits, Made};
+use super::session::Session;
 use crate::double::{self, Server};
 
-/// Counts the calls of a provider.
-#[derive(Debug)]
-pub(super) struct Count(pub(super) Arc<AtomicU64>);
+/// Counts the calls of a provider and notes what they make. In a real account it stops what may not be done there.
+#[derive(Clone, Debug)]
+pub(super) struct Watch {
+    pub(super) observed: Arc<AtomicU64>,
+    pub(super) made: Arc<Made>,
+    /// What may be done of what is offered, in a real account.
+    pub(super) limits: Option<(Limits, OperationSet)>,
+}
 
 #[async_trait]
-impl Layer for Count {
-    async fn call(&self, _: Call<'_>, next: Next<'_>) -> Result<Response> {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        next.run().await
+impl Layer for Watch {
+    async fn call(&self, call: Call<'_>, next: Next<'_>) -> Result<Response> {
+        self.observed.fetch_add(1, Ordering::Relaxed);
+        if let Some((limits, offered)) = &self.limits {
+            let is_allowed = limits.allow(call.operation(), offered);
+            if !is_allowed || call.action().is_some_and(|action| !self.made.is_ours(action)) {
+                let message = format!("{} of what the suite did not make in this account", call.operation());
+                return Err(Error::new(ErrorKind::Forbidden, message).not_applied());
+            }
+        }
+        let response = next.run().await?;
+        if let (Some(action), Some(_)) = (call.action(), &self.limits) {
+            self.made.note(action, &response);
+        }
+        Ok(response)
     }
 }
 
-/// Brings requests to the vendor's double, and keeps them. On demand something else becomes of them.
-///
-/// The double is asked without a connection. Connections are for what goes wrong with them, and for other servers.
+/// Brings requests to the vendor, and keeps them. On demand something else becomes of them.
 #[derive(Debug)]
 pub(super) struct Tap {
-    vendor: Option<Arc<Server>>,
-    network: OnceLock<ReqwestTransport>,
+    to_vendor: Arc<dyn Transport>,
+    network: Arc<dyn Transport>,
+    /// A double that is asked without a connection.
+    direct: Option<Arc<Server>>,
     state: Mutex<State>,
     under_way: AtomicUsize,
     observed: Arc<AtomicU64>,
@@ -86,10 +104,16 @@ impl Trouble {
 }
 
 impl Tap {
-    pub(super) fn new(vendor: Option<Arc<Server>>, observed: Arc<AtomicU64>) -> Self {
+    pub(super) fn new(session: &Session, direct: Option<Arc<Server>>) -> Self {
         let state = State { seen: Vec::new(), loses: false, trouble: None, since: 0, met: 0 };
-        let under_way = AtomicUsize::new(0);
-        Self { vendor, network: OnceLock::new(), state: Mutex::new(state), under_way, observed }
+        Self {
+            to_vendor: session.to_vendor(),
+            network: session.network(),
+            direct,
+            state: Mutex::new(state),
+            under_way: AtomicUsize::new(0),
+            observed: Arc::clone(&session.observed),
+        }
     }
 
     pub(super) fn requests(&self) -> Vec<Request> {
@@ -137,18 +161,10 @@ impl Tap {
     }
 
     async fn forward(&self, request: Request) -> Result<Reply> {
-        if let Some(vendor) = self.vendor.as_ref().filter(|vendor| vendor.url().origin() == request.url.origin()) {
-            return Ok(vendor.answer(&request));
+        match self.direct.as_ref().filter(|vendor| vendor.url().origin() == request.url.origin()) {
+            Some(vendor) => Ok(vendor.answer(&request)),
+            None => self.to_vendor.send(request).await,
         }
-        // Made when it is needed first: reading the system's certificates takes a while.
-        let network = match self.network.get() {
-            Some(network) => network.clone(),
-            None => {
-                let made = ReqwestTransport::new()?;
-                self.network.get_or_init(|| made).clone()
-            }
-        };
-        network.send(request).await
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -166,7 +182,10 @@ impl Transport for Tap {
             Some(What::Answer(reply)) => return Ok(reply),
             Some(What::Echo(status)) => return Ok(echo(status, &request)),
             Some(What::Silence) => std::future::pending().await,
-            Some(What::Detour(to)) => request.url = at(&request.url, to),
+            Some(What::Detour(to)) => {
+                request.url = at(&request.url, to);
+                return self.network.send(request).await;
+            }
             None => {}
         }
         let reply = self.forward(request).await?;

@@ -1,10 +1,12 @@
 //! Checking a bundle, and saying what is wrong with it.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::iter::Peekable;
 use std::slice;
 
+use opsorch_schema::{Event, GrantId};
 use serde::Deserialize;
 
 use super::{
@@ -92,6 +94,18 @@ pub enum Finding {
         /// What is wrong with it.
         why: String,
     },
+    /// A second intent of one grant, or a second outcome: what was signed says that an approval was used twice. The gate
+    /// writes neither, so its store was deceived, or two histories became one.
+    Repeated {
+        /// What it says: `intent` or `outcome`.
+        event: Event,
+        /// The grant.
+        grant: GrantId,
+        /// The entry that said it first.
+        first: u64,
+        /// The entry that says it again.
+        second: u64,
+    },
     /// There is neither an entry nor a valid checkpoint: nothing was proven.
     Empty,
 }
@@ -126,6 +140,11 @@ impl fmt::Display for Finding {
             }
             Self::CheckpointInvalid { index, why } => write!(f, "checkpoint {index} is not valid: {why}"),
             Self::AnchorInvalid { index, why } => write!(f, "anchor {index} is not valid: {why}"),
+            Self::Repeated { event, grant, first, second } => {
+                // The id comes with the bundle, as the origin does.
+                let grant = grant.as_str();
+                write!(f, "entry {second} is a second {event} of grant {grant:?}, after entry {first}: a grant has one")
+            }
             Self::Empty => f.write_str("there is neither an entry nor a valid checkpoint: nothing was proven"),
         }
     }
@@ -185,7 +204,8 @@ impl fmt::Display for Report {
 ///
 /// In a whole bundle every entry must be at its place, and every checkpoint and anchor must be the root of the entries up
 /// to its size. In an excerpt the proof of every entry must lead to a checkpoint or an anchor, and consistency proofs must
-/// join each older one of these to the newest. Nothing else of a bundle is believed.
+/// join each older one of these to the newest. Nothing else of a bundle is believed. In either, what was signed must not
+/// say that a grant was spent twice.
 ///
 /// It takes time in proportion to the bundle: about a microsecond for an entry, and some 50 for a checkpoint.
 pub fn verify(bundle: &Bundle, keys: &[VerifierKey], anchors: &[String]) -> Report {
@@ -239,6 +259,7 @@ fn open_head(signed: &str, keys: &[VerifierKey], origin: &str) -> Result<Head> {
 /// Verifies all entries from 0 on; returns the size of the newest head that agrees with them.
 fn verify_whole(entries: &[BundleEntry], heads: &[Head], findings: &mut Vec<Finding>) -> u64 {
     let mut walk = Walk::new(heads);
+    let mut reader = Reader::default();
     let mut expected = 0;
     for entry in entries {
         walk.meet_heads();
@@ -247,32 +268,60 @@ fn verify_whole(entries: &[BundleEntry], heads: &[Head], findings: &mut Vec<Find
         }
         // Going on from what is there, a missing or an added entry is found once and not in every entry after it.
         expected = entry.sequence.saturating_add(1);
-        walk.push(entry.leaf, check_entry(entry, findings));
+        walk.push(entry.leaf, reader.check(entry, findings));
     }
     walk.meet_heads();
     walk.conclude(findings)
 }
 
-/// Checks an entry by itself; returns the hash of its bytes.
-fn check_entry(entry: &BundleEntry, findings: &mut Vec<Finding>) -> Hash {
-    /// All that is read of an entry.
-    #[derive(Deserialize)]
-    struct Place {
-        sequence: u64,
+/// Reads entries, and remembers what a grant may have once.
+#[derive(Default)]
+struct Reader<'a> {
+    /// The sequence of each intent and outcome, by its grant.
+    once: HashMap<(Event, Cow<'a, str>), u64>,
+}
+
+/// All that is read of an entry.
+#[derive(Deserialize)]
+struct Said<'a> {
+    sequence: u64,
+    #[serde(borrow, default)]
+    event: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    grant: Option<Cow<'a, str>>,
+}
+
+impl<'a> Reader<'a> {
+    /// Checks an entry by itself and beside those before it; returns the hash of its bytes.
+    fn check(&mut self, entry: &'a BundleEntry, findings: &mut Vec<Finding>) -> Hash {
+        let sequence = entry.sequence;
+        let computed = leaf_hash(entry.entry.as_bytes());
+        if computed != entry.leaf {
+            findings.push(Finding::EntryAltered { sequence });
+            return computed;
+        }
+        match serde_json::from_str::<Said<'_>>(&entry.entry) {
+            Ok(said) if said.sequence == sequence => findings.extend(self.repeated(said)),
+            Ok(said) => findings.push(Finding::SequenceMismatch { expected: sequence, found: said.sequence }),
+            Err(error) => findings.push(Finding::Unreadable { sequence, why: error.to_string() }),
+        }
+        computed
     }
 
-    let sequence = entry.sequence;
-    let computed = leaf_hash(entry.entry.as_bytes());
-    if computed != entry.leaf {
-        findings.push(Finding::EntryAltered { sequence });
-        return computed;
+    /// Whether a grant has this for the second time.
+    fn repeated(&mut self, said: Said<'a>) -> Option<Finding> {
+        let event =
+            [Event::Intent, Event::Outcome].into_iter().find(|event| said.event.as_deref() == Some(event.word()));
+        let (event, grant) = (event?, said.grant?);
+        let first = *self.once.entry((event, grant.clone())).or_insert(said.sequence);
+        // An entry that is there twice is out of its place, which is found already.
+        (first != said.sequence).then(|| Finding::Repeated {
+            event,
+            grant: grant.into_owned().into(),
+            first,
+            second: said.sequence,
+        })
     }
-    match serde_json::from_str::<Place>(&entry.entry) {
-        Ok(place) if place.sequence == sequence => {}
-        Ok(place) => findings.push(Finding::SequenceMismatch { expected: sequence, found: place.sequence }),
-        Err(error) => findings.push(Finding::Unreadable { sequence, why: error.to_string() }),
-    }
-    computed
 }
 
 /// The way through the entries of a whole bundle, past the heads that were signed on it.
@@ -350,6 +399,7 @@ impl<'a> Walk<'a> {
 
 /// Verifies entries by their proofs; returns the size of the newest head that a proof leads to.
 fn verify_excerpt(entries: &[BundleEntry], heads: &[Head], findings: &mut Vec<Finding>) -> u64 {
+    let mut reader = Reader::default();
     let mut covered = 0;
     let mut expected = 0;
     for entry in entries {
@@ -358,7 +408,7 @@ fn verify_excerpt(entries: &[BundleEntry], heads: &[Head], findings: &mut Vec<Fi
             findings.push(Finding::SequenceMismatch { expected, found: sequence });
         }
         expected = sequence.saturating_add(1);
-        let computed = check_entry(entry, findings);
+        let computed = reader.check(entry, findings);
         let Some(proof) = &entry.proof else {
             findings.push(Finding::Uncovered { from: sequence, to: sequence });
             continue;

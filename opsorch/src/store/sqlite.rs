@@ -36,6 +36,8 @@ use writer::Writer;
 /// * Whoever can write to the file cannot redeem by it: an inserted or edited grant is not sealed, and one whose life has
 ///   ended in the log is not spent again, whatever its row says. Who puts an older copy of the *whole* file back takes
 ///   everything back, the log too; an anchor tells (see [`audit`](crate::audit)).
+/// * A process that finds its file, the write-ahead log beside it (`-wal`) or its index (`-shm`) moved, replaced or deleted
+///   while they are open refuses every change with `Unavailable`: another process would go on without what is in them.
 /// * It must lie on a local disk: SQLite's write-ahead log needs shared memory and locks that work. Back it up with
 ///   SQLite's own means (`VACUUM INTO`, `.backup`), not by copying the file while it is in use.
 ///

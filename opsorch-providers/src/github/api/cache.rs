@@ -69,7 +69,10 @@ impl Cache {
 
 impl fmt::Debug for Cache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cache").field("answers", &self.answers.len()).field("bytes", &self.bytes).finish_non_exhaustive()
+        f.debug_struct("Cache")
+            .field("answers", &self.answers.len())
+            .field("bytes", &self.bytes)
+            .finish_non_exhaustive()
     }
 }
 

@@ -33,7 +33,10 @@ mod tests {
     #[test]
     fn only_the_position_of_the_next_page_is_taken() {
         for (link, expected) in [
-            (r#"<https://api.github.com/repositories/1/issues?per_page=100&page=2>; rel="next""#, Some((Some(2), None))),
+            (
+                r#"<https://api.github.com/repositories/1/issues?per_page=100&page=2>; rel="next""#,
+                Some((Some(2), None)),
+            ),
             (
                 r#"<https://evil.example/x?page=1>; rel="prev", <https://evil.example/x?after=Y3Vyc29y%3D&per_page=100&page=3>; rel="next""#,
                 Some((Some(3), Some("Y3Vyc29y=".to_owned()))),

@@ -98,8 +98,16 @@ pub(in crate::github) fn deployment(
     put(fields, "sha", Some(deployment.sha));
     put(fields, "task", deployment.task);
     put(fields, "description", deployment.description.filter(|text| !text.is_empty()));
-    put(fields, "status_description", newest.and_then(|status| status.description.clone()).filter(|text| !text.is_empty()));
-    put(fields, "environment_url", newest.and_then(|status| status.environment_url.clone()).filter(|url| !url.is_empty()));
+    put(
+        fields,
+        "status_description",
+        newest.and_then(|status| status.description.clone()).filter(|text| !text.is_empty()),
+    );
+    put(
+        fields,
+        "environment_url",
+        newest.and_then(|status| status.environment_url.clone()).filter(|url| !url.is_empty()),
+    );
     put(&mut mapped.metadata, "repository", Some(repository.to_string()));
     mapped
 }

@@ -28,8 +28,7 @@ const CONCLUSIONS: &[(&str, DeploymentStatusLevel)] = &[
 
 /// The environments whose names are looked for in the names of workflows and branches; the longer of two first, so that
 /// `production` is not taken for `prod`.
-const ENVIRONMENTS: [&str; 8] =
-    ["production", "development", "staging", "testing", "stage", "prod", "test", "dev"];
+const ENVIRONMENTS: [&str; 8] = ["production", "development", "staging", "testing", "stage", "prod", "test", "dev"];
 
 /// How many digits of a commit are its version.
 const SHORT: usize = 7;

@@ -60,7 +60,9 @@ impl Services {
             return Ok(All { items: stream::iter(all).buffered(AT_ONCE).try_collect().await?, truncated: None });
         };
         match of_team {
-            Some(team) => all(&self.api, cx, &below(organization, &["teams", team, "repos"]), &[]).await.or_else(nobody),
+            Some(team) => {
+                all(&self.api, cx, &below(organization, &["teams", team, "repos"]), &[]).await.or_else(nobody)
+            }
             None => all(&self.api, cx, &below(organization, &["repos"]), &[("sort", "full_name")]).await,
         }
     }
@@ -91,7 +93,8 @@ impl ServiceReader for Services {
         let name = Text::new(&query.name);
         let found = self.all(cx, of_team).await?.map(service);
         let is_wanted = |service: &Service| {
-            let is_service = |it: &String| it.eq_ignore_ascii_case(&service.name) || it.eq_ignore_ascii_case(service.id.as_str());
+            let is_service =
+                |it: &String| it.eq_ignore_ascii_case(&service.name) || it.eq_ignore_ascii_case(service.id.as_str());
             (query.ids.is_empty() || query.ids.contains(&service.id))
                 && name.occurs_in([Some(service.name.as_str())])
                 && query.tags.iter().all(|(name, value)| service.tags.get(name) == Some(value))

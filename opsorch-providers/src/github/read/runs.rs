@@ -87,7 +87,8 @@ impl Listed<'_> {
     fn is_version(&self, found: &wire::WorkflowRun) -> bool {
         let shown = run::version(found);
         let versions = &self.query.versions;
-        versions.is_empty() || versions.iter().any(|it| it.starts_with(shown) && found.head_sha.starts_with(it.as_str()))
+        versions.is_empty()
+            || versions.iter().any(|it| it.starts_with(shown) && found.head_sha.starts_with(it.as_str()))
     }
 
     fn is_wanted(&self, found: &wire::WorkflowRun) -> bool {

@@ -9,7 +9,10 @@ use opsorch::Time;
 pub(super) fn created(since: Option<Time>, until: Option<Time>) -> Option<String> {
     let text = |time: Time| time.format("%Y-%m-%dT%H:%M:%SZ").to_string();
     // The second that a time is in begins before it, and ends after it.
-    match (since, until.map(|until| if until.timestamp_subsec_nanos() > 0 { until + Duration::from_secs(1) } else { until })) {
+    match (
+        since,
+        until.map(|until| if until.timestamp_subsec_nanos() > 0 { until + Duration::from_secs(1) } else { until }),
+    ) {
         (None, None) => None,
         (Some(since), None) => Some(format!(">={}", text(since))),
         (None, Some(until)) => Some(format!("<={}", text(until))),

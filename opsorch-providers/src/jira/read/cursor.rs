@@ -21,14 +21,6 @@ impl Place {
         }
     }
 
-    /// The same place, after so many issues. What was the last one is not known then.
-    pub(super) fn moved_to(self, end: u64) -> Self {
-        match self {
-            Self::Offset { start, last } => Self::Offset { last: last.filter(|_| start == end), start: end },
-            token => token,
-        }
-    }
-
     /// `DIGEST.RECENT.TOKEN` or `DIGEST.START.LAST`: a place belongs to the query that it was found by.
     pub(super) fn cursor(&self, jql: &str) -> Cursor {
         let (first, second) = match self {
@@ -45,7 +37,8 @@ impl Place {
     /// `Invalid` for a cursor that is none, or that of another query.
     pub(super) fn parse(cursor: &Cursor, jql: &str, is_cloud: bool) -> Result<Self> {
         let foreign = || Error::invalid("cursor", "expected the `next` of a page of this query, got something else");
-        let rest = cursor.as_str().strip_prefix(&mark(jql)).and_then(|rest| rest.strip_prefix('.')).ok_or_else(foreign)?;
+        let rest =
+            cursor.as_str().strip_prefix(&mark(jql)).and_then(|rest| rest.strip_prefix('.')).ok_or_else(foreign)?;
         let (first, second) = rest.split_once('.').ok_or_else(foreign)?;
         let second = (!second.is_empty()).then(|| second.to_owned());
         if !is_cloud {

@@ -38,12 +38,11 @@ impl<'a> Search<'a> {
         }
         let mut jql = Jql::new(project);
         if let Some(text) = query.query.as_deref().filter(|text| !text.trim().is_empty()) {
-            jql.text(phrase(text).ok_or_else(|| {
-                Error::unsupported("Jira searches for words; expected a letter or a digit in `query`")
-            })?);
+            jql.text(phrase(text)?);
         }
         if !query.statuses.is_empty() {
-            let mut all: Vec<u8> = query.statuses.iter().flat_map(|status| categories(status.level())).copied().collect();
+            let mut all: Vec<u8> =
+                query.statuses.iter().flat_map(|status| categories(status.level())).copied().collect();
             all.sort_unstable();
             all.dedup();
             let words = query.statuses.iter().filter(|status| is_word(status));

@@ -31,7 +31,9 @@ const PAUSE: Duration = Duration::from_millis(5);
 pub(super) struct File {
     /// Absolute and without links, so that every connection opens the same file.
     path: PathBuf,
-    identity: Option<Identity>,
+    /// What a connection has open: the file, the write-ahead log and its index, and which they are. SQLite deletes the
+    /// latter two when the last connection is closed, and not before.
+    open: Vec<(PathBuf, Option<Identity>)>,
 }
 
 /// What stays the same of a file when it is renamed.
@@ -43,30 +45,44 @@ impl File {
         let path = folder.join(NAME);
         let file = create_folder(folder).and_then(|()| create(&path)).and_then(|()| {
             let path = fs::canonicalize(&path)?;
-            Ok(Self { identity: identity(&path)?, path })
+            Ok(Self { open: vec![(path.clone(), identity(&path))], path })
         });
-        let file = file.map_err(|error| {
+        let mut file = file.map_err(|error| {
             let message = format!("the file cannot be opened or created: {}", error.kind());
             Error::new(ErrorKind::Unavailable, message).with_context("file", path.display()).with_source(error)
         })?;
         let writer = file.writer().map_err(|error| error.with_context("file", file.path.display()))?;
+        for suffix in ["-wal", "-shm"] {
+            let path = file.path.with_file_name(format!("{NAME}{suffix}"));
+            file.open.push((path.clone(), identity(&path)));
+        }
         Ok((file, writer))
     }
 
     /// A connection that only reads.
     pub(super) fn reader(&self) -> Result<Connection> {
+        self.expect_in_place()?;
         let connection = self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(explain)?;
         expect_schema(&connection)?;
         Ok(connection)
     }
 
-    /// Refuses to write to a file that nobody would find again.
+    /// Refuses to write to files that nobody would find again: another process would go on without what is in them.
     pub(super) fn expect_in_place(&self) -> Result<()> {
-        if matches!(identity(&self.path), Ok(found) if found == self.identity) {
-            return Ok(());
+        let Some((path, _)) = self.open.iter().find(|(path, was)| identity(path) != *was) else { return Ok(()) };
+        let message = "the file, or one beside it, was moved, replaced or deleted while it was open; put it back, or end \
+            every process that has it open, and start again";
+        Err(Error::new(ErrorKind::Unavailable, message).with_context("file", path.display()))
+    }
+
+    /// Lets the connection that writes take the write-ahead log into the file and delete it when it is closed, if it is the
+    /// last. Not while another process writes to another log of this name: that one would be deleted with what is in it.
+    pub(super) fn let_tidy_up(&self, writer: &Connection) {
+        let is_another = |(path, was): &(PathBuf, _)| identity(path).is_some_and(|found| Some(found) != *was);
+        if !self.open.iter().any(is_another) {
+            // If it fails, the log stays where it is, and is read when the file is opened again.
+            _ = writer.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
         }
-        let message = "the file was moved, replaced or deleted while it was open; put it back, or start again";
-        Err(Error::new(ErrorKind::Unavailable, message).with_context("file", self.path.display()))
     }
 
     /// The connection that writes. Nothing is written before the file is known to be ours, or empty.
@@ -79,6 +95,8 @@ impl File {
         if version < MIGRATIONS.len() {
             migrate(&mut connection)?;
         }
+        // Reading opens the write-ahead log and its index.
+        expect_schema(&connection)?;
         Ok(connection)
     }
 
@@ -88,6 +106,8 @@ impl File {
         // There are no triggers, no views and no functions: whoever adds some to the file gains nothing.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
+        // The last connection to be closed deletes the write-ahead log of this name, so that is not done unawares.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         connection.execute_batch("PRAGMA trusted_schema = OFF;")?;
         Ok(connection)
     }
@@ -190,15 +210,66 @@ fn create(path: &Path) -> io::Result<()> {
     }
 }
 
+/// `None` where there is no file.
 #[cfg(unix)]
-fn identity(path: &Path) -> io::Result<Option<Identity>> {
+fn identity(path: &Path) -> Option<Identity> {
     use std::os::unix::fs::MetadataExt;
-    let metadata = fs::metadata(path)?;
-    Ok(Some((metadata.dev(), metadata.ino())))
+    let metadata = fs::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 /// Elsewhere a file that is open cannot be moved.
 #[cfg(not(unix))]
-fn identity(_: &Path) -> io::Result<Option<Identity>> {
-    Ok(None)
+fn identity(_: &Path) -> Option<Identity> {
+    None
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::sync::Arc;
+
+    use opsorch::{ManualClock, Ticket};
+
+    use super::super::{Database, Edit};
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_that_was_taken_away_is_not_written_to() {
+        for name in [NAME, "local.db-wal", "local.db-shm"] {
+            let folder = tempfile::tempdir().unwrap();
+            let database = Database::open(folder.path().to_owned(), Arc::new(ManualClock::default())).await.unwrap();
+            let add = |edit: &Edit<'_>| edit.add(|id| Ticket::new(id, "disk full", "todo"));
+            database.write(add).await.unwrap();
+            let (path, away) = (folder.path().join(name), folder.path().join("away"));
+            fs::rename(&path, &away).unwrap();
+            for replace in [false, true] {
+                if replace {
+                    fs::write(&path, b"").unwrap();
+                }
+                let error = database.write(add).await.unwrap_err();
+                assert_eq!(*error.kind(), ErrorKind::Unavailable, "{name}: {error}");
+                assert!(!error.may_have_applied() && error.message().contains("moved"), "{name}: {error}");
+            }
+            fs::rename(&away, &path).unwrap();
+            assert_eq!(database.write(add).await.unwrap(), "TCK-2", "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn closing_tidies_up_and_deletes_nothing_of_another_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Database::open(folder.path().to_owned(), Arc::new(ManualClock::default()));
+        let add = |edit: &Edit<'_>| edit.add(|id| Ticket::new(id, "disk full", "todo"));
+        let log = folder.path().join("local.db-wal");
+        let database = open().await.unwrap();
+        database.write(add).await.unwrap();
+        fs::remove_file(&log).unwrap();
+        drop(database);
+        let database = open().await.unwrap();
+        assert_eq!(database.write(add).await.unwrap(), "TCK-2", "what was written before was saved");
+        fs::remove_file(&log).unwrap();
+        fs::write(&log, b"what another process wrote").unwrap();
+        drop(database);
+        assert_eq!(fs::read(&log).unwrap(), b"what another process wrote");
+    }
 }

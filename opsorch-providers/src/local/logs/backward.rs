@@ -8,10 +8,19 @@ pub(super) const BLOCK: usize = 64 << 10;
 /// The bytes of a line that are kept; what is longer is cut.
 pub(super) const LONGEST_LINE: usize = 64 << 10;
 
+/// The longest line of which the beginning is looked for.
+pub(super) const LONGEST_PASSED: u64 = 64 << 20;
+
 /// Something whose bytes can be read at any place.
 pub(super) trait ReadAt {
     /// Fills the buffer with the bytes that begin at an offset.
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
+
+    /// Notes that so many bytes were read of a line that is too long, and are left out.
+    ///
+    /// # Errors
+    /// To end the reading, of a line that may have no end.
+    fn pass_over(&mut self, bytes: u64) -> io::Result<()>;
 }
 
 /// A line without its end, and where it stands.
@@ -86,7 +95,7 @@ impl<S: ReadAt> Backward<S> {
                 break std::mem::take(&mut self.held);
             }
             unsearched = self.held.len().saturating_sub(held);
-            self.leave_out_beyond(unsearched);
+            self.leave_out_beyond(unsearched)?;
         };
         Ok(Some(self.line(bytes, end)))
     }
@@ -106,10 +115,18 @@ impl<S: ReadAt> Backward<S> {
     }
 
     /// Drops what cannot be a part of the kept beginning of the line, of which all but the first bytes were searched.
-    fn leave_out_beyond(&mut self, unsearched: usize) {
+    ///
+    /// # Errors
+    /// `FileTooLarge` for a line that is longer than [`LONGEST_PASSED`].
+    fn leave_out_beyond(&mut self, unsearched: usize) -> io::Result<()> {
         let most = unsearched.saturating_add(LONGEST_LINE);
-        self.left_out += length(self.held.get(most..).unwrap_or_default());
-        self.held.truncate(most);
+        let beyond = length(self.held.get(most..).unwrap_or_default());
+        if beyond > 0 {
+            self.left_out += beyond;
+            self.held.truncate(most);
+            self.source.pass_over(beyond)?;
+        }
+        if self.left_out > LONGEST_PASSED { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(()) }
     }
 
     fn line(&mut self, mut bytes: Vec<u8>, end: u64) -> Line {
@@ -137,6 +154,10 @@ mod tests {
         fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
             let offset = usize::try_from(offset).unwrap();
             buffer.copy_from_slice(&self[offset..offset + buffer.len()]);
+            Ok(())
+        }
+
+        fn pass_over(&mut self, _: u64) -> io::Result<()> {
             Ok(())
         }
     }

@@ -1,5 +1,6 @@
 //! Where a search ended in each of its files.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use opsorch::{Cursor, Error, Result};
@@ -88,7 +89,9 @@ impl Positions {
             let mut parts = cursor.as_str().split(',');
             let positions = parts.next().filter(|version| *version == "2").map(|_| parts)?;
             let positions: Option<Vec<_>> = positions.take(MOST_FILES + 1).map(parse_position).collect();
-            positions.filter(|positions| (1..=MOST_FILES).contains(&positions.len())).map(Self)
+            let positions = positions.filter(|positions| (1..=MOST_FILES).contains(&positions.len()))?;
+            let files: BTreeSet<_> = positions.iter().map(|position| position.file).collect();
+            (files.len() == positions.len()).then_some(Self(positions))
         };
         parse().ok_or_else(|| Error::invalid("cursor", "expected a cursor that an earlier page of this query returned"))
     }

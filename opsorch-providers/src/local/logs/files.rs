@@ -6,11 +6,12 @@ use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use opsorch::Time;
 
+use super::halt::Halt;
 use super::walk::walk;
+use crate::local::open::open_file;
 
 /// The files that are read at most.
 pub(super) const MOST_FILES: usize = 1000;
@@ -32,7 +33,7 @@ pub(super) struct LogFile {
     pub(super) modified: Time,
     /// Whether what it has is compressed by gzip.
     pub(super) compressed: bool,
-    pub(super) cancelled: Arc<AtomicBool>,
+    pub(super) halt: Arc<Halt>,
 }
 
 /// The log files that were found, by path.
@@ -46,17 +47,17 @@ pub(super) struct Found {
 }
 
 /// Finds the files of all patterns: regular ones that can be read, each once.
-pub(super) fn find(patterns: &[String], cancelled: &Arc<AtomicBool>) -> Found {
+pub(super) fn find(patterns: &[String], halt: &Arc<Halt>) -> Found {
     let mut found = Found::default();
     let mut files = BTreeMap::new();
     for pattern in patterns {
-        let covered = walk(pattern, cancelled);
+        let covered = walk(pattern, halt);
         found.failures.extend(covered.failures);
         for path in covered.paths {
             if extension(&path).is_some_and(|extension| UNREADABLE.contains(&extension)) {
                 continue;
             }
-            match LogFile::look(path.clone(), cancelled) {
+            match LogFile::look(path.clone(), halt) {
                 Ok(Some(file)) => drop(files.entry(file.identity).or_insert(file)),
                 // It is no file any more, or it went away since it was listed.
                 Ok(None) => {}
@@ -94,7 +95,7 @@ fn extension(path: &Path) -> Option<&str> {
 }
 
 impl LogFile {
-    fn look(path: PathBuf, cancelled: &Arc<AtomicBool>) -> io::Result<Option<Self>> {
+    fn look(path: PathBuf, halt: &Arc<Halt>) -> io::Result<Option<Self>> {
         let metadata = fs::symlink_metadata(&path)?;
         if !metadata.is_file() {
             return Ok(None);
@@ -104,7 +105,7 @@ impl LogFile {
             length: metadata.len(),
             modified: metadata.modified()?.into(),
             compressed: extension(&path) == Some("gz"),
-            cancelled: Arc::clone(cancelled),
+            halt: Arc::clone(halt),
             path,
         }))
     }
@@ -112,19 +113,26 @@ impl LogFile {
     /// Opens it for one reading: a thousand open files would be more than a process may have.
     ///
     /// # Errors
-    /// Beside those of the disk: `NotFound` if the path is now that of another file, and `Interrupted` if nobody waits
-    /// for it any more.
+    /// Beside those of the disk: `NotFound` if the path is now that of another file, and `TimedOut` if nobody waits for
+    /// it any more.
     pub(super) fn open(&self) -> io::Result<File> {
-        self.check_cancelled()?;
-        let file = File::open(&self.path)?;
+        if self.halt.is_cancelled() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        let file = open_file(&self.path).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidInput => io::ErrorKind::NotFound.into(),
+            _ if !self.is_there() => io::ErrorKind::NotFound.into(),
+            _ => error,
+        })?;
         if Identity::new(&self.path, &file.metadata()?) != self.identity {
             return Err(io::ErrorKind::NotFound.into());
         }
         Ok(file)
     }
 
-    pub(super) fn check_cancelled(&self) -> io::Result<()> {
-        if self.cancelled.load(Ordering::Relaxed) { Err(io::ErrorKind::Interrupted.into()) } else { Ok(()) }
+    /// Whether its path is still its own.
+    fn is_there(&self) -> bool {
+        fs::symlink_metadata(&self.path).is_ok_and(|metadata| Identity::new(&self.path, &metadata) == self.identity)
     }
 
     /// What all files have in common to which one is rotated, as a hash: the folder, and the name without what
@@ -171,10 +179,10 @@ mod tests {
     use super::*;
 
     fn family(path: &str) -> u64 {
-        let cancelled = Arc::default();
+        let halt = Arc::default();
         let modified = Time::UNIX_EPOCH;
         let path = path.into();
-        LogFile { path, identity: Identity(1, 1), length: 0, modified, compressed: false, cancelled }.family()
+        LogFile { path, identity: Identity(1, 1), length: 0, modified, compressed: false, halt }.family()
     }
 
     #[test]

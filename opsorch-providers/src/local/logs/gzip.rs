@@ -9,11 +9,14 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use flate2::bufread::MultiGzDecoder;
 
 use super::backward::{BLOCK, length};
 use super::files::LogFile;
+use super::halt::Halt;
+use super::open::ends_page;
 
 /// How many blocks are held for the first pass of a file, at most for a later one, and, if that can be, of all files.
 const FIRST_HELD: usize = 64;
@@ -23,7 +26,15 @@ const MOST_HELD_OF_ALL: usize = 768;
 /// How many blocks each file holds in any case: more than it takes to put an entry together.
 const LEAST_HELD: usize = 16;
 
-/// What one page may spend on decompressing, over all of its files.
+/// How many bytes of lines that are too long are read for one page.
+const MOST_PASSED: u64 = 256 << 20;
+
+/// How many compressed bytes there may be before anything comes out, and then for each byte that does. Deflate needs
+/// hardly more than one; short lines that were each compressed by themselves need some.
+const FIRST_STORED: u64 = 512 << 10;
+const STORED_PER_BYTE: u64 = 4;
+
+/// What one page may spend on reading, over all of its files.
 #[derive(Clone, Debug)]
 pub(super) struct Budget(Rc<Spent>);
 
@@ -33,20 +44,66 @@ struct Spent {
     most_of_a_file: u64,
     /// How many blocks may still be held.
     blocks: Cell<usize>,
-    /// How many bytes may still be decompressed.
+    /// How many bytes may still be decompressed, with those that they are made of.
     bytes: Cell<u64>,
+    /// How many bytes may still be read of lines that are too long.
+    passed: Cell<u64>,
 }
 
 impl Budget {
     /// At most so many bytes of one file, and of all files with each time that they are decompressed.
     pub(super) fn new(most_of_a_file: u64, bytes: u64) -> Self {
-        Self(Rc::new(Spent { most_of_a_file, blocks: Cell::new(MOST_HELD_OF_ALL), bytes: Cell::new(bytes) }))
+        let (blocks, bytes, passed) = (Cell::new(MOST_HELD_OF_ALL), Cell::new(bytes), Cell::new(MOST_PASSED));
+        Self(Rc::new(Spent { most_of_a_file, blocks, bytes, passed }))
     }
 
-    fn spend(&self, bytes: u64) -> io::Result<()> {
-        let left = self.0.bytes.get().checked_sub(bytes).ok_or(io::ErrorKind::QuotaExceeded)?;
-        self.0.bytes.set(left);
-        Ok(())
+    /// Spends bytes of a line that is too long.
+    ///
+    /// # Errors
+    /// `QuotaExceeded` if that are too many.
+    pub(super) fn pass_over(&self, bytes: u64) -> io::Result<()> {
+        spend(&self.0.passed, bytes)
+    }
+}
+
+fn spend(left: &Cell<u64>, bytes: u64) -> io::Result<()> {
+    left.set(left.get().checked_sub(bytes).ok_or(io::ErrorKind::QuotaExceeded)?);
+    Ok(())
+}
+
+/// Decompresses a file.
+pub(super) type Decoder = MultiGzDecoder<BufReader<Stored>>;
+
+/// Begins to decompress a file, which is read in steps of so many bytes.
+///
+/// # Errors
+/// Those of opening it. Reading fails with `TimedOut` if the search is to end, with `QuotaExceeded` where the page has
+/// spent what it may, and with others for what is damaged.
+pub(super) fn decoder(file: &LogFile, step: usize, budget: &Budget) -> io::Result<Decoder> {
+    let (halt, budget) = (Arc::clone(&file.halt), budget.clone());
+    let stored = Stored { file: file.open()?, halt, budget, left: FIRST_STORED };
+    Ok(MultiGzDecoder::new(BufReader::with_capacity(step, stored)))
+}
+
+/// The compressed bytes of a file. Of any number of them nothing may come out, and then only this ends the reading.
+#[derive(Debug)]
+pub(super) struct Stored {
+    file: File,
+    halt: Arc<Halt>,
+    budget: Budget,
+    /// How many may be read before something comes out.
+    left: u64,
+}
+
+impl Read for Stored {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.halt.check()?;
+        let read = self.file.read(buffer)?;
+        let bytes = length(buffer.get(..read).unwrap_or_default());
+        spend(&self.budget.0.bytes, bytes)?;
+        let too_many = || io::Error::new(io::ErrorKind::InvalidData, "hardly anything comes out of it");
+        self.left = self.left.checked_sub(bytes).ok_or_else(too_many)?;
+        Ok(read)
     }
 }
 
@@ -77,18 +134,21 @@ impl Gzip {
     /// Decompresses up to an offset, or up to the end or the first damage, and holds the last bytes of that.
     ///
     /// # Errors
-    /// Those of opening the file, `Interrupted`, and `QuotaExceeded` where the page has spent what it may.
+    /// Those of opening the file, and those of [`ends_page`].
     pub(super) fn pass(&mut self, file: &LogFile, up_to: u64) -> io::Result<Pass> {
-        let mut decoder = MultiGzDecoder::new(BufReader::with_capacity(BLOCK, file.open()?));
+        let mut decoder = decoder(file, BLOCK, &self.budget)?;
         self.grow();
         (self.start, self.held) = (0, VecDeque::with_capacity(self.room + 1));
         let mut pass = Pass { end: 0, damage: None };
         let most = self.budget.0.most_of_a_file;
         while pass.end < up_to && pass.damage.is_none() {
-            file.check_cancelled()?;
             let mut block = self.next_block();
-            pass.damage = fill(&mut decoder, &mut block).err().map(|error| format!("it is damaged: {error}"));
-            self.budget.spend(length(&block))?;
+            pass.damage = match fill(&mut decoder, &mut block) {
+                Err(error) if ends_page(&error) => return Err(error),
+                filled => filled.err().map(|error| format!("it is damaged: {error}")),
+            };
+            decoder.get_mut().get_mut().left += STORED_PER_BYTE * length(&block);
+            spend(&self.budget.0.bytes, length(&block))?;
             let is_last = block.len() < BLOCK;
             pass.end += length(&block);
             self.held.push_back(block);
@@ -123,6 +183,12 @@ impl Gzip {
         Ok(())
     }
 
+    /// This offset, or the end if that is before.
+    pub(super) fn end_up_to(&mut self, file: &LogFile, offset: u64) -> io::Result<u64> {
+        if offset <= self.end() { Ok(offset) } else { Ok(self.pass(file, offset)?.end.min(offset)) }
+    }
+
+    /// Where what is held ends.
     fn end(&self) -> u64 {
         self.start + self.held.iter().map(|block| length(block)).sum::<u64>()
     }
@@ -156,7 +222,7 @@ impl Drop for Gzip {
 }
 
 /// Reads a whole block, unless the end comes first.
-fn fill(decoder: &mut MultiGzDecoder<BufReader<File>>, block: &mut Vec<u8>) -> io::Result<()> {
+fn fill(decoder: &mut Decoder, block: &mut Vec<u8>) -> io::Result<()> {
     let whole = u64::try_from(BLOCK).unwrap_or(u64::MAX);
     decoder.take(whole).read_to_end(block).map(drop)
 }

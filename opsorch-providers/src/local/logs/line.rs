@@ -3,14 +3,11 @@
 use std::collections::BTreeMap;
 
 use opsorch::{Fields, LogEntry, LogSeverity, LogSeverityLevel, Time};
-use serde_json::{Map, Value};
 
+use super::json::json;
 use super::logfmt::logfmt;
 use super::severity::severity_in;
 use super::{syslog, time};
-
-/// The bytes at the beginning of a line in which the time of an access log is looked for.
-const ACCESS_WITHIN: usize = 512;
 
 /// What the beginning of an entry says.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,10 +19,13 @@ pub(super) struct Parsed {
     severity: Option<(LogSeverity, String)>,
     pub(super) service: Option<String>,
     labels: BTreeMap<String, String>,
+    /// What is to be known of how it was read.
+    metadata: Fields,
 }
 
 /// Reads a line; `None` if it neither has a time nor is a record of its own, so that it may continue the one above.
 pub(super) fn parse(text: &str, now: Time) -> Option<Parsed> {
+    let text = bare(text);
     match text.bytes().next()? {
         b'{' => json(text),
         b'<' => syslog::rfc_5424(text).or_else(|| syslog::rfc_3164(text, now)),
@@ -41,6 +41,27 @@ pub(super) fn parse(text: &str, now: Time) -> Option<Parsed> {
     }
 }
 
+/// A line without what may stand around it: NULs, where a file was truncated while its writer stayed where it was; a byte
+/// order mark, where files were put together; and the colours of a terminal.
+fn bare(mut line: &str) -> &str {
+    loop {
+        let rest = line.trim_start_matches(['\0', '\u{feff}']);
+        let rest = colour(rest).unwrap_or(rest);
+        if rest.len() == line.len() {
+            break;
+        }
+        line = rest;
+    }
+    let plain = line.strip_suffix("\u{1b}[0m").or_else(|| line.strip_suffix("\u{1b}[m"));
+    if line.starts_with('{') { plain.unwrap_or(line).trim_end() } else { line }
+}
+
+/// What follows a sequence such as `ESC [ 31 m`.
+fn colour(text: &str) -> Option<&str> {
+    let rest = text.strip_prefix("\u{1b}[")?;
+    rest.trim_start_matches(|next: char| next.is_ascii_digit() || next == ';').strip_prefix('m')
+}
+
 /// A line that is an entry by itself.
 pub(super) fn plain(time: Option<Time>, text: &str) -> Parsed {
     let mut parsed = Parsed::new(time, text.trim_start_matches([' ', '\t']));
@@ -52,13 +73,16 @@ pub(super) fn plain(time: Option<Time>, text: &str) -> Parsed {
 
 /// `2026-01-01 00:00:00 message`.
 fn timed(text: &str, now: Time) -> Option<Parsed> {
-    time::of_plain(text, now).map(|(at, rest)| plain(Some(at), rest))
+    time::of_plain(text, now).map(|(at, rest)| plain(Some(at), rest).zone(time::zone(rest)))
 }
 
 /// `[2026-01-01 00:00:00] message`.
 fn bracketed(text: &str, now: Time) -> Option<Parsed> {
     let (at, rest) = time::of_plain(text.strip_prefix('[')?, now)?;
-    Some(plain(Some(at), rest.strip_prefix(']')?))
+    let zone =
+        time::zone(rest).filter(|zone| rest.trim_start().get(zone.len()..).is_some_and(|it| it.starts_with(']')));
+    let message = zone.map_or(rest, |zone| rest.trim_start().strip_prefix(zone).unwrap_or(rest));
+    Some(plain(Some(at), message.strip_prefix(']')?).zone(zone))
 }
 
 /// `E0101 00:00:00.000000 42 main.go:7] message`, as klog and glog write it.
@@ -82,13 +106,14 @@ fn klog(text: &str, now: Time) -> Option<Parsed> {
 }
 
 /// `192.0.2.1 - alice [01/Jan/2026:00:00:00 +0000] "GET / HTTP/1.1" 200 512`, as web servers note each request. It says
-/// nothing of how bad that is.
+/// nothing of how bad that is. The user is whatever the client sent, but for quotes: the time is the first before one.
 fn access(text: &str) -> Option<Parsed> {
-    let near = text.get(..text.floor_char_boundary(ACCESS_WITHIN)).unwrap_or(text);
-    let start = near.find(" [")?;
-    let (at, rest) = time::of_access(text.get(start + 2..)?)?;
+    let (at, request) = text.match_indices(" [").find_map(|(start, bracket)| {
+        let (at, rest) = time::of_access(text.get(start + bracket.len()..)?)?;
+        Some((at, rest.strip_prefix("] \"")?))
+    })?;
     let mut parsed = Parsed::new(Some(at), text);
-    if let Some(status) = status(rest.strip_prefix("] \"")?) {
+    if let Some(status) = status(request) {
         parsed.fields.insert("status".into(), status.into());
     }
     Some(parsed)
@@ -105,28 +130,6 @@ fn status(request: &str) -> Option<u16> {
     request.get(end + 1..)?.split_ascii_whitespace().next()?.parse().ok()
 }
 
-/// A line that is a JSON object.
-fn json(text: &str) -> Option<Parsed> {
-    let mut members: Map<String, Value> = serde_json::from_str(text).ok()?;
-    let mut take = |names: &[&str], accept: &dyn Fn(&Value) -> bool| {
-        let name = names.iter().find(|name| members.get(**name).is_some_and(accept))?;
-        members.remove(*name)
-    };
-    let at = take(&["time", "timestamp", "@timestamp", "ts"], &|value| time::of_value(value).is_some());
-    let message = take(&["message", "msg"], &Value::is_string);
-    let severity = take(&["level", "severity"], &Value::is_string);
-    let service = take(&["service"], &Value::is_string);
-
-    let message = message.as_ref().and_then(Value::as_str).unwrap_or(text);
-    let mut parsed = Parsed::new(at.as_ref().and_then(time::of_value), message);
-    if let Some(word) = severity.as_ref().and_then(Value::as_str) {
-        parsed.severity(LogSeverity::new(word).level(), word);
-    }
-    parsed.service = service.as_ref().and_then(Value::as_str).map(str::to_owned);
-    parsed.fields = members.into_iter().collect();
-    Some(parsed)
-}
-
 impl Parsed {
     pub(super) fn new(time: Option<Time>, message: &str) -> Self {
         Self {
@@ -136,7 +139,20 @@ impl Parsed {
             severity: None,
             service: None,
             labels: BTreeMap::new(),
+            metadata: Fields::new(),
         }
+    }
+
+    /// Notes how it was read.
+    pub(super) fn mark(mut self, name: &str) -> Self {
+        self.metadata.insert(name.to_owned(), true.into());
+        self
+    }
+
+    /// Notes the name of a zone whose offset is not known.
+    fn zone(mut self, name: Option<&str>) -> Self {
+        self.metadata.extend(name.map(|name| ("zone".to_owned(), name.into())));
+        self
     }
 
     /// Notes how bad it says it is: the word of the closed set, if it is known, beside its own.
@@ -166,6 +182,7 @@ impl Parsed {
         let mut entry = LogEntry::new(time, message);
         (entry.severity, entry.severity_raw) = self.severity.unzip();
         (entry.service, entry.labels, entry.fields) = (self.service, self.labels, self.fields);
+        entry.metadata = self.metadata;
         entry
     }
 }

@@ -33,12 +33,17 @@ pub(super) fn is_change(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof)
 }
 
+/// Whether it is not the file that cannot be read, but the page that has spent what it may, or its time is over.
+pub(super) fn ends_page(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::QuotaExceeded | io::ErrorKind::TimedOut)
+}
+
 /// Opens the files. If some are rotated meanwhile, one could be missed under both of its names, so that it begins anew.
 pub(super) fn open(search: &Search, budget: &Budget) -> Opened {
     for _ in 1..MOST_OPENINGS {
         let found = find_at_rest(search);
         let opened = open_found(search, &found, budget);
-        let again = find(&search.patterns, &search.cancelled);
+        let again = find(&search.patterns, &search.halt);
         let is_at_rest = found.has_the_files_of(&again);
         if is_at_rest && (opened.notes.is_empty() || found.has_the_lengths_of(&again)) {
             return opened.with_failures(found);
@@ -50,9 +55,9 @@ pub(super) fn open(search: &Search, budget: &Budget) -> Opened {
 
 /// Finds the files when none is just being rotated.
 fn find_at_rest(search: &Search) -> Found {
-    let mut found = find(&search.patterns, &search.cancelled);
+    let mut found = find(&search.patterns, &search.halt);
     for _ in 1..MOST_LOOKS {
-        let again = find(&search.patterns, &search.cancelled);
+        let again = find(&search.patterns, &search.halt);
         if found.has_the_files_of(&again) {
             break;
         }
@@ -86,6 +91,8 @@ fn from_the_end(search: &Search, found: &Found, budget: &Budget) -> Opened {
         let mut stream = Stream::new(source, None, search.now);
         match if is_compressed { Ok(()) } else { stream.begin(search.now).map(drop) } {
             Ok(()) => opened.streams.push(stream),
+            // It is begun by a later page.
+            Err(error) if ends_page(&error) => opened.streams.push(stream),
             Err(error) => opened.fail(&stream.file, error),
         }
     }
@@ -97,15 +104,17 @@ fn from_positions(search: &Search, positions: &[Position], found: &Found, budget
     let mut lost = Vec::new();
     for position in positions {
         let file = found.files.iter().find(|file| file.identity == position.file);
-        match file.map(|file| open_if_same(position, file, budget)).transpose() {
-            Ok(Some(Some(source))) => opened.streams.push(Stream::new(source, position.offset, search.now)),
+        let source = file.map(|file| open_if_same(position, file, budget)).transpose().map(Option::flatten);
+        match source.and_then(|source| source.map(|source| go_on(source, position, search)).transpose()) {
+            Ok(Some(stream)) => opened.streams.push(stream),
             Err(error) if !is_change(&error) => opened.failures.extend(file.map(|file| (file.path.clone(), error))),
             _ => lost.push((position, file)),
         }
     }
     for (position, file) in lost {
-        if let Some(source) = find_content(position, &found.files, &mut opened.streams, budget) {
-            opened.streams.push(Stream::new(source, position.offset, search.now));
+        let source = find_content(position, &found.files, &mut opened.streams, budget);
+        if let Some(Ok(stream)) = source.map(|source| go_on(source, position, search)) {
+            opened.streams.push(stream);
         } else {
             opened.notes.push(match file {
                 Some(file) => change_of(file),
@@ -114,6 +123,12 @@ fn from_positions(search: &Search, positions: &[Position], found: &Found, budget
         }
     }
     opened
+}
+
+/// Goes on at a position. It is the beginning of a line, unless the cursor was made up, or the last line had no end.
+fn go_on(mut source: Source, position: &Position, search: &Search) -> io::Result<Stream> {
+    let offset = position.offset.map(|offset| source.line_start(offset)).transpose()?;
+    Ok(Stream::new(source, offset, search.now))
 }
 
 /// Finds a file again that cannot be read any more under its name, while the others are being read.
@@ -132,7 +147,7 @@ pub(super) fn find_again(
         if let Some(source) = find_content(position, &found.files, others, budget) {
             return Some(source);
         }
-        if found.has_the_lengths_of(&find(&search.patterns, &search.cancelled)) {
+        if found.has_the_lengths_of(&find(&search.patterns, &search.halt)) {
             break;
         }
     }
@@ -191,7 +206,7 @@ fn is_made_of(copy: &mut Source, original: &mut Source, original_is_first: bool)
 /// Whether a compressed file, whose content ends here, is just being made of a file that is still there.
 pub(super) fn is_in_the_making(stream: &mut Stream, end: u64, search: &Search, budget: &Budget) -> bool {
     let (family, path) = (stream.file.family(), stream.file.path.with_extension(""));
-    let files = find(&search.patterns, &search.cancelled).files.into_iter();
+    let files = find(&search.patterns, &search.halt).files.into_iter();
     let mut originals = files.filter(|file| !file.compressed && file.family() == family);
     originals.any(|file| {
         let says_something = end >= REMEMBERED || file.path == path;

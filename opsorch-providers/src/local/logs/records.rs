@@ -6,6 +6,7 @@ use std::io;
 use opsorch::{LogEntry, Time};
 
 use super::backward::{Backward, Line, ReadAt};
+use super::json::broken;
 use super::line::{Parsed, parse, plain};
 
 /// How far above a line, in bytes, the beginning of its entry and the neighbour that knows its time are looked for.
@@ -110,7 +111,7 @@ impl<S: ReadAt> Records<S> {
         self.give_up_beyond(Some(line.start));
         let parsed = match parse(&line.text, self.now) {
             // What is left of a JSON object is no longer JSON, but it is an entry.
-            None if line.cut && line.text.starts_with('{') => Some(plain(None, &line.text)),
+            None if line.cut && line.text.starts_with('{') => Some(broken(&line.text)),
             parsed => parsed,
         };
         let Some(parsed) = parsed else {

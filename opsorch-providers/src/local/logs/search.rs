@@ -3,18 +3,22 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use opsorch::{LogEntry, Page, ProviderName, SourceFailure, Time};
 
+use super::backward::LONGEST_PASSED;
 use super::cursor::Positions;
 use super::filter::Filter;
 use super::gzip::Budget;
-use super::open::{change_of, find_again, is_change, is_in_the_making, open};
+use super::halt::Halt;
+use super::open::{change_of, ends_page, find_again, is_change, is_in_the_making, open};
 use super::stream::Stream;
 
 /// How often one file is found again that was rotated, before an entry of it is read.
 const MOST_MOVES: u32 = 20;
+
+/// What a page says that ends early.
+const LATE: &str = "the time of the call was nearly over; the next page goes on from there";
 
 /// Where a page ends; its cursor goes on.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +57,7 @@ pub(super) struct Search {
     pub(super) limits: Limits,
     pub(super) from: Option<Positions>,
     pub(super) now: Time,
-    pub(super) cancelled: Arc<AtomicBool>,
+    pub(super) halt: Arc<Halt>,
 }
 
 impl Search {
@@ -77,6 +81,8 @@ struct Merge<'a> {
     /// What is left of the limits.
     left: Limits,
     budget: Budget,
+    /// Whether the next page will not begin where this one did.
+    moved: bool,
 }
 
 impl<'a> Merge<'a> {
@@ -89,6 +95,7 @@ impl<'a> Merge<'a> {
             streams: Vec::new(),
             left,
             budget: Budget::new(left.decompressed, left.decompressing),
+            moved: false,
         }
     }
 
@@ -96,6 +103,7 @@ impl<'a> Merge<'a> {
     fn open(&mut self) {
         let opened = open(self.search, &self.budget);
         (self.streams, self.notes) = (opened.streams, opened.notes);
+        self.moved = !opened.failures.is_empty();
         for (path, error) in opened.failures {
             self.fail(&path, &error);
         }
@@ -108,7 +116,7 @@ impl<'a> Merge<'a> {
         for stream in begun {
             self.advance(stream);
         }
-        while self.left.entries > 0 && self.left.bytes > 0 && self.left.search > 0 {
+        while self.left.entries > 0 && self.left.bytes > 0 && self.left.search > 0 && !self.search.halt.has_come() {
             let streams = self.streams.iter().enumerate();
             let newest = streams.max_by(|(_, one), (_, other)| one.order().cmp(&other.order()));
             let Some((index, _)) = newest else { return };
@@ -118,6 +126,7 @@ impl<'a> Merge<'a> {
                 continue;
             }
             if let Some(record) = stream.take() {
+                self.moved = true;
                 self.left.entries -= 1;
                 self.left.bytes = self.left.bytes.saturating_sub(record.end - record.start);
                 self.page.items.push(record.entry);
@@ -129,7 +138,8 @@ impl<'a> Merge<'a> {
     /// Begins to read a compressed file.
     fn begin(&mut self, mut stream: Stream) {
         match stream.begin(self.search.now) {
-            Ok(end) if is_in_the_making(&mut stream, end.offset, self.search, &self.budget) => {}
+            Ok(end)
+                if stream.file.compressed && is_in_the_making(&mut stream, end.offset, self.search, &self.budget) => {}
             Ok(end) => {
                 if let Some(damage) = end.damage {
                     let message = format!("{damage}; only what is before that was read");
@@ -148,9 +158,12 @@ impl<'a> Merge<'a> {
     /// Reads a file on to its next head, and keeps it unless there is nothing more in it that is wanted.
     fn advance(&mut self, mut stream: Stream) {
         for _ in 0..MOST_MOVES {
-            match stream.advance(&self.search.filter, &mut self.left.search) {
+            let left = self.left.search;
+            let advanced = stream.advance(&self.search.filter, &mut self.left.search);
+            self.moved |= self.left.search < left;
+            match advanced {
                 Ok(true) => return self.streams.push(stream),
-                Ok(false) => return,
+                Ok(false) => return self.moved = true,
                 Err(error) if is_change(&error) => match self.find_again(stream) {
                     Some(found) => stream = found,
                     None => return,
@@ -173,11 +186,11 @@ impl<'a> Merge<'a> {
 
     /// Ends the reading of a file. If only this page has spent what it may, the next one goes on with it.
     fn stop(&mut self, stream: Stream, error: &io::Error) {
-        let is_further = !self.page.items.is_empty() || self.left.search < self.search.limits.search;
-        if error.kind() == io::ErrorKind::QuotaExceeded && is_further {
+        if ends_page(error) && self.moved {
             self.left.search = 0;
             self.streams.push(stream);
         } else {
+            self.moved = true;
             self.fail(&stream.file.path, error);
         }
     }
@@ -186,17 +199,25 @@ impl<'a> Merge<'a> {
     fn finish(mut self) -> Page<LogEntry> {
         let positions: Vec<_> = self.streams.iter_mut().filter_map(Stream::position).collect();
         let next = (!positions.is_empty()).then(|| Positions(positions).to_cursor());
-        self.notes.into_iter().fold(self.page, Page::truncated).next(next)
+        let page = self.notes.into_iter().fold(self.page, Page::truncated);
+        match &next {
+            Some(_) if self.search.halt.is_late() => page.warning(LATE).next(next),
+            _ => page.next(next),
+        }
     }
 
     fn fail(&mut self, path: &Path, error: &io::Error) {
         let code = match error.kind() {
             io::ErrorKind::PermissionDenied => "forbidden",
-            io::ErrorKind::QuotaExceeded => "unexpected",
+            io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => "unexpected",
             _ => "unavailable",
         };
         let message = match error.kind() {
-            io::ErrorKind::QuotaExceeded => "decompressing it takes more than one page may spend".to_owned(),
+            io::ErrorKind::QuotaExceeded => "reading it takes more than one page may spend".to_owned(),
+            io::ErrorKind::FileTooLarge => {
+                format!("a line of it is longer than {} MiB; what is above that was not read", LONGEST_PASSED >> 20)
+            }
+            io::ErrorKind::TimedOut => "reading it takes more time than the caller waits".to_owned(),
             kind => format!("could not read it: {kind}"),
         };
         self.fail_with(path, code, message);
@@ -211,7 +232,6 @@ impl<'a> Merge<'a> {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::sync::atomic::Ordering;
 
     use opsorch::LogQuery;
 
@@ -230,7 +250,7 @@ mod tests {
             limits,
             from: None,
             now: time("2026-01-01T00:00:00Z"),
-            cancelled: Arc::default(),
+            halt: Arc::default(),
         }
     }
 
@@ -338,10 +358,22 @@ mod tests {
     }
 
     #[test]
+    fn a_page_whose_time_is_over_says_so_and_leads_on() {
+        let folder = files();
+        let limits = Limits::of(1000);
+        let halt = Arc::new(Halt::within(Some(std::time::Duration::ZERO)));
+        let page = Search { halt, ..search(folder.path(), limits) }.run();
+        assert!(page.items.is_empty() && page.failures.is_empty() && page.warnings == [LATE], "{page:?}");
+        let from = Some(Positions::parse(&page.next.unwrap()).unwrap());
+        let page = Search { from, ..search(folder.path(), limits) }.run();
+        assert_eq!((page.items.len(), page.warnings.len()), (20, 0));
+    }
+
+    #[test]
     fn a_search_that_nobody_waits_for_ends() {
         let folder = files();
         let search = search(folder.path(), Limits::of(10));
-        search.cancelled.store(true, Ordering::Relaxed);
+        search.halt.cancel();
         assert!(search.run().items.is_empty());
     }
 }

@@ -2,9 +2,10 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
-use super::backward::{ReadAt, length};
+use super::backward::{BLOCK, ReadAt, length};
 use super::files::{LogFile, hash};
-use super::gzip::{Budget, Gzip};
+use super::gzip::{Budget, Gzip, decoder};
+use super::open::ends_page;
 
 /// How many bytes at the beginning of a file, and before a position in it, are remembered to know it again.
 pub(super) const REMEMBERED: u64 = 256;
@@ -16,6 +17,7 @@ pub(super) struct Source {
     /// Its first bytes: those that it had when it was opened.
     head: Vec<u8>,
     gzip: Option<Gzip>,
+    budget: Budget,
     /// The offset after some bytes that were read last, and the hash of those.
     last_read: Option<(u64, u64)>,
 }
@@ -32,14 +34,17 @@ impl Source {
     /// Opens a file, by reading its first bytes. Of a compressed file that is damaged there, there are none.
     ///
     /// # Errors
-    /// Beside those of the disk: `NotFound` or `UnexpectedEof` if the file is no longer what was found, and
-    /// `Interrupted` if nobody waits for it any more.
+    /// Beside those of the disk: `NotFound` or `UnexpectedEof` if the file is no longer what was found,
+    /// `TimedOut` if the search is to end, and `QuotaExceeded` where the page has spent what it may.
     pub(super) fn open(file: LogFile, budget: &Budget) -> io::Result<Self> {
-        let mut source = Self { head: Vec::new(), gzip: None, last_read: None, file };
+        let mut source = Self { head: Vec::new(), gzip: None, budget: budget.clone(), last_read: None, file };
         if source.file.compressed {
-            let stored = io::BufReader::with_capacity(4 << 10, source.file.open()?);
-            // An error is met again by whoever reads it.
-            let _ = flate2::bufread::MultiGzDecoder::new(stored).take(REMEMBERED).read_to_end(&mut source.head);
+            let mut decoder = decoder(&source.file, 4 << 10, budget)?.take(REMEMBERED);
+            match decoder.read_to_end(&mut source.head) {
+                Err(error) if ends_page(&error) => return Err(error),
+                // Damage is met again by whoever reads it.
+                _ => {}
+            }
             source.gzip = Some(Gzip::new(budget.clone()));
         } else {
             source.head = source.stored_head()?;
@@ -52,6 +57,39 @@ impl Source {
         let Some(gzip) = &mut self.gzip else { return Ok(End { offset: self.file.length, damage: None }) };
         let pass = gzip.pass(&self.file, u64::MAX)?;
         Ok(End { offset: pass.end, damage: pass.damage })
+    }
+
+    /// The first offset from this one on at which a line begins, or the end, if none does.
+    pub(super) fn line_start(&mut self, offset: u64) -> io::Result<u64> {
+        let Some(before) = offset.checked_sub(1) else { return Ok(0) };
+        let mut last = [0];
+        self.read_at(before, &mut last)?;
+        if last == *b"\n" { Ok(offset) } else { self.line_end(offset) }
+    }
+
+    /// The offset after the line that goes on here.
+    fn line_end(&mut self, mut offset: u64) -> io::Result<u64> {
+        loop {
+            let end = self.end_up_to(offset.saturating_add(u64::try_from(BLOCK).unwrap_or(u64::MAX)))?;
+            let mut block = vec![0; usize::try_from(end.saturating_sub(offset)).map_err(io::Error::other)?];
+            if block.is_empty() {
+                return Ok(offset);
+            }
+            self.read_at(offset, &mut block)?;
+            if let Some(newline) = block.iter().position(|&byte| byte == b'\n') {
+                return Ok(offset + length(block.get(..=newline).unwrap_or_default()));
+            }
+            self.pass_over(length(&block))?;
+            offset = end;
+        }
+    }
+
+    /// This offset, or the end if that is before.
+    fn end_up_to(&mut self, offset: u64) -> io::Result<u64> {
+        match &mut self.gzip {
+            Some(gzip) => gzip.end_up_to(&self.file, offset),
+            None => Ok(self.file.length.min(offset)),
+        }
     }
 
     /// The hash of the first bytes, as far as they are before an offset.
@@ -104,6 +142,13 @@ impl ReadAt for Source {
             self.last_read = Some((offset + length(read), hash(read)));
         }
         Ok(())
+    }
+
+    /// # Errors
+    /// `TimedOut` if the search is to end, and `QuotaExceeded` if the page has read enough of such lines.
+    fn pass_over(&mut self, bytes: u64) -> io::Result<()> {
+        self.file.halt.check()?;
+        self.budget.pass_over(bytes)
     }
 }
 

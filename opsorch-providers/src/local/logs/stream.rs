@@ -89,9 +89,9 @@ impl Stream {
     }
 
     /// Reads on until there is a head; `false` if there is nothing more that is wanted. Where the page has passed over
-    /// enough, it stays where it is.
+    /// enough, or its time is over, it stays where it is.
     pub(super) fn advance(&mut self, filter: &Filter, to_search: &mut u64) -> io::Result<bool> {
-        while self.head.is_none() && *to_search > 0 {
+        while self.head.is_none() && *to_search > 0 && !self.file.halt.has_come() {
             let Some(mut record) = self.records.next_record()? else { return Ok(false) };
             if self.ends_at(&record, filter) {
                 return Ok(false);

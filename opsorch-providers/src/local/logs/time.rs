@@ -25,6 +25,13 @@ const KLOG: [&str; 2] = ["md H:M:Sf", "Ymd H:M:Sf"];
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
+/// Names of zones that programs write behind a time.
+const ZONES: [&str; 43] = [
+    "ACDT", "ACST", "AEDT", "AEST", "AKDT", "AKST", "ART", "AST", "AWST", "BRT", "BST", "CAT", "CDT", "CEST", "CET",
+    "CLT", "COT", "CST", "EAT", "EDT", "EEST", "EET", "EST", "HKT", "HST", "ICT", "IST", "JST", "KST", "MDT", "MSK",
+    "MST", "NZDT", "NZST", "PDT", "PKT", "PST", "SAST", "SGT", "WAT", "WEST", "WET", "WIB",
+];
+
 /// Reads [`ISO`] at the beginning of a text, and returns what follows.
 pub(super) fn leading(text: &str) -> Option<(Time, &str)> {
     // It has a year.
@@ -130,7 +137,7 @@ fn spelled<'a>(text: &'a str, spelling: &str, now: Time) -> Option<(Time, &'a st
             other => rest.strip_prefix(char::from(other)),
         }?;
     }
-    let is_whole = !rest.starts_with(|next: char| next.is_ascii_alphanumeric());
+    let is_whole = !rest.starts_with(|next: char| next.is_ascii_alphanumeric()) || zone(rest).is_some();
     Some((is_whole.then(|| parts.time(now))??, rest))
 }
 
@@ -188,7 +195,14 @@ fn fraction(text: &str) -> (i64, &str) {
     (digits.fold(0, |value, digit| value * 10 + i64::from(digit - b'0')), rest)
 }
 
-/// `Z`, ` UTC`, `+02:00`, `+0200`, either after a blank, or nothing.
+/// The name of a zone behind a time, which says nothing of its offset: several zones have the same name.
+pub(super) fn zone(rest: &str) -> Option<&str> {
+    let rest = rest.strip_prefix(' ').unwrap_or(rest);
+    let end = rest.find(|next: char| !next.is_ascii_alphanumeric()).unwrap_or(rest.len());
+    rest.get(..end).filter(|name| ZONES.contains(name))
+}
+
+/// `Z`, ` UTC`, `+02:00`, `+0200`, either after a blank, `+02`, or nothing.
 fn offset(text: &str) -> Option<(TimeDelta, &str)> {
     for utc in ["Z", "z", " UTC", " GMT"] {
         if let Some(rest) = text.strip_prefix(utc) {
@@ -196,6 +210,7 @@ fn offset(text: &str) -> Option<(TimeDelta, &str)> {
         }
     }
     let signed = text.strip_prefix(' ').unwrap_or(text);
+    let is_attached = signed.len() == text.len();
     let sign = if signed.starts_with('+') { 1 } else { -1 };
     for (shape, minutes) in [("+00:00", 4..6), ("+0000", 3..5)] {
         if let Some((zone, rest)) = signed.split_at_checked(shape.len())
@@ -203,11 +218,23 @@ fn offset(text: &str) -> Option<(TimeDelta, &str)> {
         {
             let part = |range: Range<usize>| zone.get(range)?.parse::<i64>().ok();
             let (hours, minutes) = (part(1..3)?, part(minutes)?);
-            let valid = hours < 24 && minutes < 60;
-            return valid.then(|| (TimeDelta::minutes(sign * (hours * 60 + minutes)), rest));
+            let total = hours * 60 + minutes;
+            let is_one = hours < 24 && minutes < 60;
+            // After a blank, it may be the message: then only what a zone can have is an offset.
+            let can_be = is_attached || total <= 14 * 60 && minutes % 15 == 0;
+            if is_one && can_be {
+                return Some((TimeDelta::minutes(sign * total), rest));
+            } else if is_attached {
+                return None;
+            }
         }
     }
-    Some((TimeDelta::zero(), text))
+    let zone = text.split_at_checked("+00".len()).filter(|(zone, _)| has_shape(zone, "+00"));
+    let hours = |zone: &str| zone.get(1..)?.parse::<i64>().ok().filter(|hours| *hours < 24);
+    Some(match zone.and_then(|(zone, rest)| Some((hours(zone)?, rest))) {
+        Some((hours, rest)) => (TimeDelta::hours(sign * hours), rest),
+        None => (TimeDelta::zero(), text),
+    })
 }
 
 /// Whether a text has a shape: a digit for each `0`, a sign for `+`, and everything else as it is.

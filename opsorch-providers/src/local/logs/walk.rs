@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::fs::{self, FileType};
 use std::io;
 use std::path::{Component, Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use glob::{Pattern, PatternError};
+
+use super::halt::Halt;
 
 /// What was found, in the order of the paths.
 #[derive(Debug, Default)]
@@ -33,7 +34,7 @@ type Reached<'a> = (PathBuf, &'a [Part]);
 /// Finds what a pattern covers. The folders before its first wildcard may be links, since whoever configured the
 /// pattern named them. No other link is followed, so that nobody who may write into a folder of logs can point to files
 /// elsewhere, or make the search endless by a link to a folder above.
-pub(super) fn walk(pattern: &str, cancelled: &AtomicBool) -> Covered {
+pub(super) fn walk(pattern: &str, halt: &Halt) -> Covered {
     let mut covered = Covered::default();
     let (named, parts) = match split(pattern) {
         Ok(split) => split,
@@ -46,7 +47,7 @@ pub(super) fn walk(pattern: &str, cancelled: &AtomicBool) -> Covered {
     let mut seen = BTreeSet::new();
     let mut reached: Vec<Reached<'_>> = vec![(named, &parts)];
     while let Some((path, parts)) = reached.pop()
-        && !cancelled.load(Ordering::Relaxed)
+        && !halt.is_cancelled()
     {
         if parts.is_empty() {
             covered.paths.insert(path);
@@ -136,7 +137,7 @@ mod tests {
     use super::*;
 
     fn paths(pattern: &str) -> Vec<PathBuf> {
-        let covered = walk(pattern, &AtomicBool::new(false));
+        let covered = walk(pattern, &Halt::default());
         assert!(covered.failures.is_empty(), "{covered:?}");
         covered.paths.into_iter().collect()
     }
@@ -165,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_pattern_that_is_none_between_its_slashes_is_a_failure() {
-        let covered = walk("logs/[a/b]", &AtomicBool::new(false));
+        let covered = walk("logs/[a/b]", &Halt::default());
         assert_eq!(covered.failures[0].1.kind(), io::ErrorKind::InvalidInput);
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use opsorch::{Error, ErrorKind, Plan, Result, visible};
 
 use super::yaml;
+use crate::local::open::open_file;
 use crate::local::stamp::Stamp;
 
 /// The files that are read, those whose names come first.
@@ -192,30 +193,17 @@ fn read(target: &Path, name: &OsString, known: Option<&Reading>) -> std::result:
     if let Some(known) = known.filter(|known| known.settled && known.stamp == found) {
         return Ok(known.clone());
     }
-    let file = open(target).map_err(unreadable)?;
+    let file = open_file(target).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidInput => error.to_string(),
+        _ => unreadable(error),
+    })?;
     let metadata = file.metadata().map_err(unreadable)?;
-    if !metadata.is_file() {
-        return Err("expected a file, got something else".to_owned());
-    }
     // Before it is read: what is written meanwhile may leave the stamp as it is.
     let stamp = Stamp::of(&metadata);
     let settled = stamp.is_settled();
     let mut bytes = Vec::new();
     file.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     Ok(Reading { stamp, settled, said: parse(bytes, name) })
-}
-
-/// Follows no link that was put there after it was looked for, and does not wait for whoever writes to a pipe.
-#[cfg(unix)]
-fn open(path: &Path) -> io::Result<File> {
-    use rustix::fs::{Mode, OFlags};
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    Ok(File::from(rustix::fs::open(path, flags, Mode::empty())?))
-}
-
-#[cfg(not(unix))]
-fn open(path: &Path) -> io::Result<File> {
-    File::open(path)
 }
 
 fn parse(bytes: Vec<u8>, name: &OsString) -> Said {
@@ -239,7 +227,7 @@ mod tests {
 
     fn put(path: &Path, title: &str, age: Duration) {
         fs::write(path, format!("title: {title}\nsteps: [{{ id: a, title: t }}]")).unwrap();
-        File::options().write(true).open(path).unwrap().set_modified(SystemTime::now() - age).unwrap();
+        fs::File::options().write(true).open(path).unwrap().set_modified(SystemTime::now() - age).unwrap();
     }
 
     #[test]

@@ -26,7 +26,7 @@ impl Map {
         let entries = entries.into_iter().map(|entry| self.log_entry(id, entry));
         let mut all: Vec<TimelineEntry> = entries.collect();
         all.extend(notes.into_iter().map(|note| self.note(id, note)));
-        all.sort_by(|one, other| one.at.cmp(&other.at));
+        all.sort_by_key(|entry| entry.at);
         all
     }
 

@@ -8,7 +8,9 @@ use std::cmp::Reverse;
 use async_trait::async_trait;
 use chrono::SecondsFormat;
 use opsorch::capability::AlertReader;
-use opsorch::{Alert, AlertId, AlertQuery, AlertStatus, AlertStatusLevel, Context, Cursor, Error, ErrorKind, Page, Result, Time};
+use opsorch::{
+    Alert, AlertId, AlertQuery, AlertStatus, AlertStatusLevel, Context, Cursor, Error, ErrorKind, Page, Result, Time,
+};
 use serde_json::Value;
 
 use super::conditions::{by_scope, no_environments};

@@ -42,7 +42,8 @@ impl TeamReader for Teams {
         parameters.extend(query.name.iter().filter(|name| !name.is_empty()).map(|name| ("query", name.clone())));
         let text = Text::new(&query.name);
         let is_meant = |team: &Team| {
-            text.occurs_in([Some(team.name.as_str())]) && query.scope.team.as_ref().is_none_or(|name| team.name == *name)
+            text.occurs_in([Some(team.name.as_str())])
+                && query.scope.team.as_ref().is_none_or(|name| team.name == *name)
         };
         let map = |team| self.map.team(team);
         let directory = Directory { api: &self.api, path: &["teams"], parameters, map };

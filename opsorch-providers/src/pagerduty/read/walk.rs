@@ -4,9 +4,7 @@
 //! all; and looks back six months at most. So every part begins at the time of the last incident that was seen, and what
 //! comes again in that second is known by its id.
 
-use std::time::Duration;
-
-use chrono::SecondsFormat;
+use chrono::{SecondsFormat, TimeDelta};
 use opsorch::{Context, Cursor, Error, Incident, Page, Result, Time};
 
 use super::conditions::Conditions;
@@ -17,13 +15,13 @@ use crate::pagerduty::wire;
 use crate::pagerduty::wire::IncidentList;
 
 /// The longest span that is asked for at once: PagerDuty takes six months.
-const LONGEST_SPAN: Duration = Duration::from_secs(180 * 24 * 60 * 60);
+const LONGEST_SPAN: TimeDelta = TimeDelta::days(180);
 
 /// PagerDuty keeps whole seconds.
-const SECOND: Duration = Duration::from_secs(1);
+const SECOND: TimeDelta = TimeDelta::seconds(1);
 
 /// How far its clock may be ahead.
-const AHEAD: Duration = Duration::from_secs(24 * 60 * 60);
+const AHEAD: TimeDelta = TimeDelta::days(1);
 
 /// The most requests for one page: an eighth of what an account may send in a minute.
 const MOST_REQUESTS: usize = 120;
@@ -89,10 +87,12 @@ impl Walk<'_> {
     /// The incidents that come next, up to the size of a page.
     pub(super) async fn page(mut self, cx: &Context) -> Result<Page<Incident>> {
         let (mut found, mut span, mut offset) = (Vec::new(), self.first_span(), 0);
-        let began = self.position.clone();
-        let mut oldest = self.since;
+        let (began, mut oldest) = (self.position.clone(), None);
         for _ in 0..MOST_REQUESTS {
-            let (part, rest) = match self.part(cx, span, offset).await {
+            if span.is_empty() {
+                return Ok(Page::new(found));
+            }
+            let (part, rest, behind) = match self.part(cx, span, offset).await {
                 // What was read is kept. The cursor leads on when PagerDuty answers again.
                 Err(error) if error.is_retryable() && self.position != began => {
                     return Ok(self.until_here(found).failure(error.to_source_failure(KIND)));
@@ -103,27 +103,15 @@ impl Walk<'_> {
                 Seen::Full => return Ok(self.until_here(found)),
                 Seen::New(fresh) => fresh,
             };
-            (span, offset) = match (rest, span) {
-                (Rest::Nothing, Span::All) => return Ok(Page::new(found)),
-                (Rest::Nothing, Span::Between(since, _)) => {
-                    let oldest = match oldest {
-                        Some(oldest) => oldest,
-                        None => match self.oldest(cx).await? {
-                            Some(time) => *oldest.insert(time),
-                            None => return Ok(Page::new(found)),
-                        },
-                    };
-                    if since <= oldest {
-                        return Ok(Page::new(found));
-                    }
-                    (self.span_until(since + SECOND), 0)
+            (span, offset) = match rest {
+                Rest::Nothing if self.is_last(cx, span, &mut oldest).await? => return Ok(Page::new(found)),
+                Rest::Nothing => (self.span_before(span), 0),
+                _ if fresh > 0 => (self.rest_of(span), 0),
+                Rest::More => (span, behind),
+                Rest::Beyond => {
+                    let reason = "more incidents were opened in one second than PagerDuty gives";
+                    return Ok(Page::new(found).truncated(reason));
                 }
-                (Rest::Beyond, _) if fresh == 0 => {
-                    return Ok(self.until_here(found).truncated("more incidents of one second than PagerDuty gives"));
-                }
-                (_, _) if fresh > 0 => (self.rest_of(span), 0),
-                // All of it was seen before, or PagerDuty kept it back: the rest comes after it.
-                _ => (span, offset + LARGEST_PAGE),
             };
         }
         let warning = format!("the page ends early, after {MOST_REQUESTS} requests; its cursor leads on");
@@ -134,33 +122,57 @@ impl Walk<'_> {
         match (&self.position, self.since, self.until) {
             (None, None, None) => Span::All,
             (Some(_), _, _) => self.rest_of(Span::All),
-            (None, _, until) => self.span_until(until.unwrap_or(self.now + AHEAD)),
+            (None, _, until) => {
+                let latest = later(self.now, AHEAD);
+                self.span_until(until.map_or(latest, |until| until.min(latest)))
+            }
         }
     }
 
     /// The span that begins at the last incident that was seen.
     fn rest_of(&self, span: Span) -> Span {
         let Some(position) = &self.position else { return span };
-        match (span, self.until) {
-            (_, Some(until)) if until < position.at => self.span_until(until),
-            _ => self.span_until(position.at + SECOND),
+        let until = later(position.at, SECOND);
+        self.span_until(self.until.map_or(until, |asked| asked.min(until)))
+    }
+
+    fn span_before(&self, span: Span) -> Span {
+        match span {
+            Span::All => span,
+            Span::Between(since, _) => self.span_until(later(since, SECOND)),
         }
     }
 
     /// The longest span up to this moment.
     fn span_until(&self, until: Time) -> Span {
-        let longest = until - LONGEST_SPAN;
+        let longest = earlier(until, LONGEST_SPAN);
         Span::Between(self.since.map_or(longest, |since| since.max(longest)), until)
     }
 
-    async fn part(&self, cx: &Context, span: Span, offset: usize) -> Result<(Vec<wire::Incident>, Rest)> {
+    /// Whether nothing can be before a span: what was asked for begins there, or nothing that PagerDuty has is older.
+    async fn is_last(&self, cx: &Context, span: Span, oldest: &mut Option<Option<Time>>) -> Result<bool> {
+        let Span::Between(since, _) = span else { return Ok(true) };
+        if self.since.is_some_and(|asked| since <= asked) {
+            return Ok(true);
+        }
+        let oldest = match oldest {
+            Some(known) => *known,
+            None => *oldest.insert(self.oldest(cx).await?),
+        };
+        Ok(oldest.is_none_or(|oldest| since <= oldest))
+    }
+
+    /// A part, what follows it, and the offset of that.
+    async fn part(&self, cx: &Context, span: Span, offset: usize) -> Result<(Vec<wire::Incident>, Rest, usize)> {
         let mut parameters = self.conditions.parameters.clone();
         parameters.extend([("sort_by", "created_at:desc".to_owned()), ("include[]", "body".to_owned())]);
         parameters.extend(span.parameters());
         // One more than is wanted tells whether there is more; those of the second before come again.
         let again = self.position.as_ref().map_or(0, |position| position.seen.len());
         let size = if self.conditions.narrow_here() { LARGEST_PAGE } else { self.size.saturating_add(again + 1) };
-        self.api.list(&["incidents"], parameters).from(offset).page(size).next::<IncidentList>(cx).await
+        let mut list = self.api.list(&["incidents"], parameters).from(offset).page(size);
+        let (part, rest) = list.next::<IncidentList>(cx).await?;
+        Ok((part, rest, list.offset()))
     }
 
     fn look_at(&mut self, part: Vec<wire::Incident>, found: &mut Vec<Incident>) -> Result<Seen> {
@@ -209,7 +221,21 @@ impl Span {
         let text = |time: Time| time.to_rfc3339_opts(SecondsFormat::Secs, true);
         match self {
             Self::All => vec![("date_range", "all".to_owned())],
-            Self::Between(since, until) => vec![("since", text(since - SECOND)), ("until", text(until + SECOND))],
+            Self::Between(since, until) => {
+                vec![("since", text(earlier(since, SECOND))), ("until", text(later(until, SECOND)))]
+            }
         }
     }
+
+    fn is_empty(self) -> bool {
+        matches!(self, Self::Between(since, until) if since > until)
+    }
+}
+
+fn earlier(time: Time, by: TimeDelta) -> Time {
+    time.checked_sub_signed(by).unwrap_or(Time::MIN_UTC)
+}
+
+fn later(time: Time, by: TimeDelta) -> Time {
+    time.checked_add_signed(by).unwrap_or(Time::MAX_UTC)
 }

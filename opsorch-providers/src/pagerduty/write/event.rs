@@ -66,8 +66,13 @@ impl Events {
         }
         let accepted: Enqueued = answered(reply)?.json()?;
         match accepted.status.as_str() {
-            "success" => Ok(accepted.dedup_key.filter(|key| !key.is_empty()).unwrap_or_else(|| event.dedup_key.to_owned())),
-            other => Err(Error::unexpected(format!("expected the status `success` of an event, got `{}`", opsorch::visible(other)))),
+            "success" => {
+                Ok(accepted.dedup_key.filter(|key| !key.is_empty()).unwrap_or_else(|| event.dedup_key.to_owned()))
+            }
+            other => Err(Error::unexpected(format!(
+                "expected the status `success` of an event, got `{}`",
+                opsorch::visible(other)
+            ))),
         }
     }
 
@@ -171,7 +176,8 @@ fn check(input: &RaiseAlert) -> Result<&'static str> {
         return Err(Error::unsupported(message));
     }
     event_severity(&input.severity).ok_or_else(|| {
-        let message = format!("PagerDuty has no severity `{}` of alerts; it has: critical, high, medium, info", input.severity);
+        let message =
+            format!("PagerDuty has no severity `{}` of alerts; it has: critical, high, medium, info", input.severity);
         Error::unsupported(message)
     })
 }

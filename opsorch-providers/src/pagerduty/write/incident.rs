@@ -71,10 +71,17 @@ impl IncidentDesk {
     }
 
     /// Writes a severity into a change. Where an urgency stands for it, the priority of the incident must not.
-    async fn set_severity(&self, cx: &Context, severity: &Severity, change: &mut IncidentChange, id: Option<&str>) -> Result<()> {
+    async fn set_severity(
+        &self,
+        cx: &Context,
+        severity: &Severity,
+        change: &mut IncidentChange,
+        id: Option<&str>,
+    ) -> Result<()> {
         let Standing { priority, urgency } = self.standing(cx, severity).await?;
         if let (None, Some(id)) = (&priority, id)
-            && let Some(has) = self.incidents.find(cx, id).await?.priority.as_ref().and_then(|priority| priority.label())
+            && let Some(has) =
+                self.incidents.find(cx, id).await?.priority.as_ref().and_then(|priority| priority.label())
         {
             return Err(Error::unsupported(format!(
                 "no priority stands for the severity `{severity}`, and the incident would keep its priority `{has}`"
@@ -125,20 +132,18 @@ impl IncidentDesk {
         Ok(found.map(|incident| self.incidents.map.incident(incident)))
     }
 
-    /// A change was refused because the incident has the status already, or has gone on from it.
+    /// A change was refused because of the status that the incident has. Where it is the one that was asked for, and nothing
+    /// else was, all is as it should be.
     async fn refused_transition(&self, cx: &Context, input: &UpdateIncident, refusal: Error) -> Result<Incident> {
-        let is_all = UpdateIncident { title: None, service: None, severity: None, ..input.clone() } == *input;
-        let now = self.incidents.find(cx, input.id.as_str()).await.map_err(|_| Error::not_applied(refusal_again()))?;
+        let mut plain = UpdateIncident::new(&input.id);
+        plain.status.clone_from(&input.status);
+        let Ok(now) = self.incidents.find(cx, input.id.as_str()).await else { return Err(refusal) };
         let now = self.incidents.map.incident(now);
         match &input.status {
-            Some(wanted) if is_all && input.fields.is_empty() && wanted.level() == now.status.level() => Ok(now),
+            Some(wanted) if *input == plain && wanted.level() == now.status.level() => Ok(now),
             _ => Err(refusal.with_context("status of the incident", now.status.as_str())),
         }
     }
-}
-
-fn refusal_again() -> Error {
-    Error::conflict("PagerDuty refused the status, and the incident could not be read again")
 }
 
 #[async_trait]
@@ -155,9 +160,8 @@ impl IncidentWriter for IncidentDesk {
         let reply = request.json(&json!({ "incident": change })).send_any(cx).await?;
         if is_duplicate(&reply) {
             let opened = self.opened_with(cx, key).await.map_err(Error::maybe_applied)?;
-            return opened.ok_or_else(|| {
-                reply.error(ErrorKind::Conflict).maybe_applied().with_context("incident_key", key)
-            });
+            return opened
+                .ok_or_else(|| reply.error(ErrorKind::Conflict).maybe_applied().with_context("incident_key", key));
         }
         let made: OneIncident = answered(reply)?.json()?;
         let mut made = self.incidents.map.incident(made.incident);
@@ -171,6 +175,9 @@ impl IncidentWriter for IncidentDesk {
     async fn update(&self, cx: &Context, input: Approved<'_, UpdateIncident>) -> Result<Incident> {
         let from = self.sender.from(cx)?;
         let id = known_id("incident", input.id.as_str())?;
+        if *input == UpdateIncident::new(&input.id) {
+            return Ok(self.incidents.map.incident(self.incidents.find(cx, id).await?));
+        }
         let change = self.changed(cx, &input).await.map_err(Error::not_applied)?;
         let request = self.incidents.api.client.put(["incidents", id]).header("From", from);
         let reply = request.json(&json!({ "incident": change })).send_any(cx).await?;
@@ -221,7 +228,9 @@ fn check_change(input: &UpdateIncident) -> Result<()> {
         check_title(title)?;
     }
     if input.description.is_some() {
-        return Err(Error::unsupported("PagerDuty does not change the description of an incident; append a note instead"));
+        return Err(Error::unsupported(
+            "PagerDuty does not change the description of an incident; append a note instead",
+        ));
     }
     no_metadata(&input.metadata)
 }

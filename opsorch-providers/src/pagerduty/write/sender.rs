@@ -50,8 +50,7 @@ fn is_address(text: &str) -> bool {
     let is_plain = |part: &str| {
         !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_graphic() && !b"@<>,;:\"()[]\\".contains(&byte))
     };
-    text.len() <= LONGEST_ADDRESS
-        && text.split_once('@').is_some_and(|(name, host)| is_plain(name) && is_plain(host))
+    text.len() <= LONGEST_ADDRESS && text.split_once('@').is_some_and(|(name, host)| is_plain(name) && is_plain(host))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use opsorch::transport::Reply;
 use opsorch::{AlertId, Context, Error, ErrorKind, Result};
 
 use super::Server;
-use crate::prometheus::wire::alertmanager::{Alert, PostableSilence, PostedSilence, Silence, Status};
+use crate::prometheus::wire::alertmanager::{Alert, Alerts, PostableSilence, PostedSilence, Silence, Status};
 
 /// The alerts for which all of these parameters hold, such as `filter`.
 pub(in crate::prometheus) async fn alerts(
@@ -12,7 +12,9 @@ pub(in crate::prometheus) async fn alerts(
     alertmanager: &Server,
     parameters: &[(&str, &str)],
 ) -> Result<Vec<Alert>> {
-    answered(alertmanager.client.get("api/v2/alerts").query(parameters).send_any(cx).await?)?.json()
+    let reply = alertmanager.client.get("api/v2/alerts").query(parameters).send_any(cx).await?;
+    let Alerts(alerts) = answered(reply)?.json()?;
+    Ok(alerts)
 }
 
 /// The alert with this fingerprint. There is no request for one alert.

@@ -6,6 +6,9 @@ use serde::de::DeserializeOwned;
 
 use crate::prometheus::wire::{Envelope, Failure};
 
+/// What a server warns of that cut its answer (Prometheus 3.5 and later).
+pub(in crate::prometheus) const CUT: &str = "results truncated due to limit";
+
 /// What Prometheus answered.
 #[derive(Debug)]
 pub(in crate::prometheus) struct Answer<T> {
@@ -47,10 +50,27 @@ pub(in crate::prometheus) async fn ask_with<T: DeserializeOwned + Default>(
     match envelope.map_err(|error| explain_page(error, &reply))? {
         Envelope { status, data, mut warnings, infos } if status == "success" => {
             warnings.extend(infos.into_iter().map(|info| format!("info: {info}")));
-            Ok(Answer { data: data.unwrap_or_default(), warnings, size: reply.body.len() })
+            Ok(Answer { data: data.unwrap_or_default(), warnings: few(warnings), size: reply.body.len() })
         }
         _ => Err(refusal(reply, field)),
     }
+}
+
+/// As many warnings as are read. Those that say that something was cut come first.
+fn few(mut warnings: Vec<String>) -> Vec<String> {
+    const MOST: usize = 20;
+    const LONGEST: usize = 500;
+    warnings.sort_by_key(|warning| !warning.contains(CUT));
+    let more = warnings.len().saturating_sub(MOST);
+    warnings.truncate(MOST);
+    for warning in &mut warnings {
+        if let Some((end, _)) = warning.char_indices().nth(LONGEST) {
+            warning.truncate(end);
+            warning.push('…');
+        }
+    }
+    warnings.extend((more > 0).then(|| format!("there are {more} more warnings")));
+    warnings
 }
 
 fn refusal(reply: Reply, field: &str) -> Error {

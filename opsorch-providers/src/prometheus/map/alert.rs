@@ -108,8 +108,7 @@ impl AlertMap {
 
     /// An alert that Alertmanager no longer has, from the silence that names its labels: it does not fire any more.
     pub(in crate::prometheus) fn of_silence(&self, id: &AlertId, silence: &Silence, page: &Url) -> Alert {
-        let exact = silence.matchers.iter().filter(|matcher| matcher.is_exact());
-        let labels: Labels = exact.map(|matcher| (matcher.name.clone(), matcher.value.clone())).collect();
+        let labels = silence.labels();
         let mut mapped = self.alert(id.to_string(), &labels, &Labels::new(), "");
         mapped.status = AlertStatusLevel::Resolved.into();
         mapped.url = Some(page_of(page, &labels));

@@ -10,7 +10,7 @@ use serde_json::json;
 use self::asked::{Asked, When, seconds};
 use self::found::Found;
 use crate::prometheus::api::Server;
-use crate::prometheus::api::prometheus::{Answer, ask, ask_with};
+use crate::prometheus::api::prometheus::{Answer, CUT, ask, ask_with};
 use crate::prometheus::labels::ScopeLabels;
 use crate::prometheus::map::metric as map;
 use crate::prometheus::map::page::graph;
@@ -30,9 +30,6 @@ const LABELLED: usize = 64;
 
 /// How many of these requests go out at the same time.
 const AT_ONCE: usize = 8;
-
-/// What a server warns of that cut its answer (Prometheus 3.5 and later).
-const CUT: &str = "results truncated due to limit";
 
 /// Reads the metrics of a Prometheus.
 #[derive(Debug)]
@@ -84,7 +81,10 @@ impl MetricReader for Metrics {
         let found = names.len();
         names.sort_unstable();
         names.truncate(DESCRIBED);
-        let labels = if found <= LABELLED { self.label_names(cx, &names, &wanted).await? } else { Vec::new() };
+        let labels = match found <= LABELLED {
+            true => self.label_names(cx, &names, &wanted, &mut warnings).await?,
+            false => Vec::new(),
+        };
         let mut described: Vec<_> =
             names.into_iter().map(|name| map::descriptor(name, &metadata, &self.prometheus.page)).collect();
         for (descriptor, labels) in described.iter_mut().zip(labels) {
@@ -126,18 +126,36 @@ impl Metrics {
         Ok(found)
     }
 
-    /// The names of the labels of each metric.
-    async fn label_names(&self, cx: &Context, names: &[String], scope: &[(&str, &str)]) -> Result<Vec<Names>> {
+    /// The names of the labels of each metric. Where a server or a proxy does not tell, there is a warning in their place.
+    async fn label_names(
+        &self,
+        cx: &Context,
+        names: &[String],
+        scope: &[(&str, &str)],
+        warnings: &mut Vec<String>,
+    ) -> Result<Vec<Names>> {
         let mut found = Vec::with_capacity(names.len());
         for names in names.chunks(AT_ONCE) {
             let labels = names.iter().map(async |name| {
                 let selector = promql::metric_selector(name, scope);
                 let request = self.prometheus.client.get("api/v1/labels").query(&[("match[]", selector.as_str())]);
-                let Answer { data: mut labels, .. } = ask::<Names>(cx, request, "scope").await?;
-                labels.retain(|label| label != NAME);
-                Ok::<_, Error>(labels)
+                ask::<Names>(cx, request, "scope").await
             });
-            found.extend(try_join_all(labels).await?);
+            match try_join_all(labels).await {
+                Ok(answers) => {
+                    for Answer { data: mut labels, warnings: more, .. } in answers {
+                        labels.retain(|label| label != NAME);
+                        found.push(labels);
+                        warnings
+                            .extend(more.into_iter().filter(|warning| !warnings.contains(warning)).collect::<Vec<_>>());
+                    }
+                }
+                Err(error) if is_missing(&error) => {
+                    warnings.push(format!("the server does not say which labels the metrics have: {error}"));
+                    return Ok(Vec::new());
+                }
+                Err(error) => return Err(error),
+            }
         }
         Ok(found)
     }
@@ -158,15 +176,19 @@ impl Metrics {
     async fn metadata(&self, cx: &Context) -> Result<(Metadata, Vec<String>)> {
         match ask::<Metadata>(cx, self.prometheus.client.get("api/v1/metadata"), "scope").await {
             Ok(answer) => Ok((answer.data, answer.warnings)),
-            Err(error)
-                if matches!(error.kind(), ErrorKind::Unexpected | ErrorKind::Unsupported | ErrorKind::NotFound) =>
-            {
+            Err(error) if is_missing(&error) => {
                 let warning = format!("the server does not say what the metrics mean: {error}");
                 Ok((Metadata::new(), vec![warning]))
             }
             Err(error) => Err(error),
         }
     }
+}
+
+/// Whether a request says that there is no such thing here: a path that a server does not have or a proxy keeps back.
+fn is_missing(error: &Error) -> bool {
+    use ErrorKind::{Forbidden, NotFound, Unexpected, Unsupported};
+    matches!(error.kind(), Forbidden | NotFound | Unexpected | Unsupported)
 }
 
 /// A server that says it cut its answer did not give all of it; whatever else it says is to be read.

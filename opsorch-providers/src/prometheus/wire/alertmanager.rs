@@ -6,10 +6,20 @@ use opsorch::Time;
 use serde::{Deserialize, Serialize};
 
 use super::discovery::BuildInfo;
-use super::field::{lenient, moment};
+use super::field::{at_most, lenient, moment};
 
 /// Labels or annotations, by name.
 pub(in crate::prometheus) type Labels = BTreeMap<String, String>;
+
+/// The most alerts that are read.
+const MOST_ALERTS: usize = 50_000;
+
+/// What `GET /api/v2/alerts` answers.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub(in crate::prometheus) struct Alerts(
+    #[serde(deserialize_with = "at_most::<_, _, MOST_ALERTS>")] pub(in crate::prometheus) Vec<Alert>,
+);
 
 /// An alert of `GET /api/v2/alerts`.
 #[derive(Clone, Debug, Deserialize)]
@@ -71,12 +81,23 @@ pub(in crate::prometheus) struct PostedSilence {
 
 /// A silence of `GET /api/v2/silences`.
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(in crate::prometheus) struct Silence {
     pub(in crate::prometheus) id: String,
     #[serde(default, deserialize_with = "lenient")]
     pub(in crate::prometheus) matchers: Vec<Matcher>,
+    #[serde(default, deserialize_with = "moment")]
+    pub(in crate::prometheus) ends_at: Option<Time>,
     #[serde(default)]
     pub(in crate::prometheus) comment: String,
+}
+
+impl Silence {
+    /// The values that it names for labels.
+    pub(in crate::prometheus) fn labels(&self) -> Labels {
+        let exact = self.matchers.iter().filter(|matcher| matcher.is_exact());
+        exact.map(|matcher| (matcher.name.clone(), matcher.value.clone())).collect()
+    }
 }
 
 /// `GET /api/v2/status`.

@@ -1,6 +1,10 @@
 //! How fields are read that Go writes in its own way.
 
+use std::fmt;
+use std::marker::PhantomData;
+
 use opsorch::Time;
+use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 /// Reads `null`, which Go writes for a list or a map that was never made, as if the field were absent.
@@ -16,4 +20,38 @@ pub(in crate::prometheus) fn moment<'de, D: Deserializer<'de>>(deserializer: D) 
     const NEVER: i64 = -62_135_596_800;
     let time = Option::<Time>::deserialize(deserializer)?;
     Ok(time.filter(|time| time.timestamp() != NEVER))
+}
+
+/// Reads a list of at most so many elements, `null` as none. Elements may be tiny in an answer and are not in memory.
+pub(in crate::prometheus) fn at_most<'de, D, T, const MOST: usize>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    deserializer.deserialize_any(AtMost::<T, MOST>(PhantomData))
+}
+
+struct AtMost<T, const MOST: usize>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>, const MOST: usize> Visitor<'de> for AtMost<T, MOST> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Vec<T>, E> {
+        Ok(Vec::new())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+        let mut all = Vec::new();
+        while let Some(element) = list.next_element()? {
+            if all.len() == MOST {
+                return Err(A::Error::custom(format!("expected at most {MOST} elements; narrow what is asked for")));
+            }
+            all.push(element);
+        }
+        Ok(all)
+    }
 }

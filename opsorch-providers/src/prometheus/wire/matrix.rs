@@ -8,6 +8,7 @@ use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visito
 use serde::{Deserialize, Deserializer};
 
 use super::Envelope;
+use super::field::at_most;
 use crate::prometheus::promql::NAME;
 
 mod quick;
@@ -23,8 +24,12 @@ pub(in crate::prometheus) fn read(body: &[u8]) -> Option<Envelope<QueryResult>> 
 pub(in crate::prometheus) struct QueryResult {
     /// `matrix`, `vector`, `scalar` or `string`.
     pub(in crate::prometheus) result_type: String,
+    #[serde(deserialize_with = "at_most::<_, _, MOST_SERIES>")]
     pub(in crate::prometheus) result: Vec<Part>,
 }
+
+/// The most series that are read of one answer.
+const MOST_SERIES: usize = 200_000;
 
 /// An element of `result`: a series of a matrix or a vector, or one of the two parts of a scalar or a string.
 #[derive(Debug)]

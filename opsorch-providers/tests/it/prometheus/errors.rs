@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use opsorch::ErrorKind;
+use serde_json::json;
 use wiremock::ResponseTemplate;
 
 use super::server::{Prometheus, failure, up};
@@ -92,4 +93,26 @@ async fn an_answer_above_the_limit_is_not_read() {
     let (kind, text) = kind(ResponseTemplate::new(200).set_body_bytes(vec![b' '; (64 << 20) + 1])).await;
     assert_eq!(kind, ErrorKind::Unexpected);
     assert!(text.contains("larger than the limit of 67108864 bytes; ask for less at once"), "{text}");
+}
+
+#[tokio::test]
+async fn as_many_warnings_as_people_read_are_kept_and_what_was_cut_comes_first() {
+    let mut warnings: Vec<_> = (0..50_000).map(|number| format!("warning {number} {}", "x".repeat(600))).collect();
+    warnings.push("results truncated due to limit".to_owned());
+    let body = json!({ "status": "success", "warnings": warnings, "data": { "resultType": "matrix", "result": [] } });
+    let prometheus = Prometheus::saying(body).await;
+    let page = prometheus.query(up(0.0, 60.0)).await.unwrap();
+    assert_eq!(page.truncated.as_deref(), Some("results truncated due to limit"));
+    assert_eq!(page.warnings.len(), 20);
+    assert_eq!(page.warnings[19], "there are 49981 more warnings");
+    assert!(page.warnings[0].chars().count() == 501 && page.warnings[0].ends_with('…'), "{}", page.warnings[0]);
+}
+
+#[tokio::test]
+async fn an_answer_of_more_series_than_fit_is_refused() {
+    let series = vec![json!({}); 200_001];
+    let body = json!({ "status": "success", "data": { "resultType": "matrix", "result": series } });
+    let prometheus = Prometheus::saying(body).await;
+    let error = prometheus.query(up(0.0, 60.0)).await.unwrap_err();
+    assert!(format!("{error:?}").contains("at most 200000 elements"), "{error:?}");
 }

@@ -60,7 +60,9 @@ impl Account {
             account.set_times(&id, at);
         }
         for (number, (title, priority)) in
-            [("disk full", "PPRIO1"), ("latency above 2 s", "PPRIO3"), ("certificate expires", "")].into_iter().enumerate()
+            [("disk full", "PPRIO1"), ("latency above 2 s", "PPRIO3"), ("certificate expires", "")]
+                .into_iter()
+                .enumerate()
         {
             let at = now - Duration::from_secs(3_600 * (3 - number as u64));
             let id = account.open(title, SERVICES[number].0, at);
@@ -83,7 +85,10 @@ impl Account {
             users: USERS.map(|(id, name, email)| merged(whole("user", id, name), json!({ "email": email }))).into(),
             policies: [("PEP1", "Core first", "PTEAM1"), ("PEP2", "Data first", "PTEAM3")]
                 .map(|(id, name, team)| {
-                    merged(whole("escalation_policy", id, name), json!({ "teams": [reference("team", team, team)] }))
+                    merged(
+                        whole("escalation_policy", id, name),
+                        json!({ "teams": [reference("team", team, team)], "escalation_rules": [] }),
+                    )
                 })
                 .into(),
             priorities: [("PPRIO1", "P1"), ("PPRIO2", "P2"), ("PPRIO3", "P3"), ("PPRIO4", "P4"), ("PPRIO5", "P5")]
@@ -124,6 +129,7 @@ impl Account {
         if alert.count > 1 {
             return;
         }
+        let details = if details.is_null() { json!({}) } else { details.clone() };
         let fields = json!({ "severity": severity, "details": details });
         alert.fields = fields.as_object().unwrap().clone();
         let (alert, now) = (alert.id.clone(), self.clock.now());

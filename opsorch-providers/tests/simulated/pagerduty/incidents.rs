@@ -15,14 +15,26 @@ pub(super) fn list(account: &Account, request: &Request) -> Answer {
     known(
         request,
         &[
-            "limit", "offset", "date_range", "since", "until", "statuses[]", "service_ids[]", "team_ids[]", "user_ids[]",
-            "urgencies[]", "incident_key", "sort_by", "include[]",
+            "limit",
+            "offset",
+            "date_range",
+            "since",
+            "until",
+            "statuses[]",
+            "service_ids[]",
+            "team_ids[]",
+            "user_ids[]",
+            "urgencies[]",
+            "incident_key",
+            "sort_by",
+            "include[]",
         ],
     )?;
     let (since, until) = span(account, request)?;
     let (statuses, services) = (parameters(request, "statuses[]"), parameters(request, "service_ids[]"));
     let (teams, urgencies) = (parameters(request, "team_ids[]"), parameters(request, "urgencies[]"));
-    if let Some(other) = statuses.iter().find(|one| !["triggered", "acknowledged", "resolved"].contains(&one.as_str())) {
+    if let Some(other) = statuses.iter().find(|one| !["triggered", "acknowledged", "resolved"].contains(&one.as_str()))
+    {
         return Err(bad(&format!("unknown status {other}")));
     }
     let key = parameter(request, "incident_key").filter(|key| !key.is_empty());
@@ -39,16 +51,13 @@ pub(super) fn list(account: &Account, request: &Request) -> Answer {
                 && (since..=until).contains(&incident.created)
         })
         .collect();
+    found.sort_by_key(|incident| incident.created);
     match parameter(request, "sort_by").as_deref() {
         Some("created_at:desc") => found.reverse(),
         Some("created_at:asc") | None => {}
         Some(other) => return Err(bad(&format!("cannot sort by {other}"))),
     }
-    found.sort_by_key(|incident| incident.created);
-    if parameter(request, "sort_by").as_deref() == Some("created_at:desc") {
-        found.reverse();
-    }
-    page(request, "incidents", found.into_iter().map(|incident| shown(account, incident, request)).collect())
+    page(request, "incidents", found, |incident| shown(account, incident, request))
 }
 
 fn span(account: &Account, request: &Request) -> Result<(Time, Time), Reply> {
@@ -60,7 +69,8 @@ fn span(account: &Account, request: &Request) -> Result<(Time, Time), Reply> {
         text.map(|text| text.parse::<Time>().map_err(|_| bad(&format!("{name} is no time")))).transpose()
     };
     let until = time("until")?.unwrap_or_else(|| account.clock.now());
-    let since = time("since")?.unwrap_or(until - chrono::TimeDelta::days(USUAL));
+    let since =
+        time("since")?.or_else(|| until.checked_sub_signed(chrono::TimeDelta::days(USUAL))).unwrap_or(Time::MIN_UTC);
     match (until - since).num_days() > LONGEST {
         true => Err(bad("The date range is too large: at most 6 months")),
         false => Ok((since, until)),
@@ -79,7 +89,8 @@ pub(super) fn create(account: &mut Account, request: &Request) -> Answer {
     let title = incident["title"].as_str().filter(|title| !title.trim().is_empty());
     let title = title.ok_or_else(|| bad("Title can't be blank"))?;
     let key = incident["incident_key"].as_str().unwrap_or_default();
-    let is_taken = |known: &Incident| known.status != "resolved" && text(known, "key") == key && text(known, "service") == service;
+    let is_taken =
+        |known: &Incident| known.status != "resolved" && text(known, "key") == key && text(known, "service") == service;
     if !key.is_empty() && account.tool.incidents().any(is_taken) {
         return Err(bad("Open incident with matching dedup key already exists on this service"));
     }
@@ -159,10 +170,10 @@ pub(super) fn log(account: &Account, id: &str, request: &Request) -> Answer {
             "id": format!("R{}", note.id), "type": note.kind, "summary": summary,
             "self": format!("https://api.pagerduty.com/log_entries/R{}", note.id),
             "html_url": null, "created_at": written(note.created),
-            "agent": reference("user", &note.author, &note.author), "channel": { "type": "api" },
+            "agent": reference("user", &note.author, &note.author),
         })
     });
-    page(request, "log_entries", entries.collect())
+    page(request, "log_entries", entries.collect(), |entry| entry)
 }
 
 fn annotations(account: &Account, id: &str) -> Result<Vec<Value>, Reply> {
@@ -189,7 +200,7 @@ pub(super) fn note(account: &mut Account, id: &str, request: &Request) -> Answer
     }
     account.tool.note(id, "annotate_log_entry", "PUSER1", content).ok_or_else(not_found)?;
     let note = annotations(account, id)?.pop();
-    Ok(json(StatusCode::CREATED, &value!({ "note": note })))
+    Ok(json(StatusCode::OK, &value!({ "note": note })))
 }
 
 pub(super) fn alerts(account: &Account, id: &str, request: &Request) -> Answer {
@@ -197,7 +208,7 @@ pub(super) fn alerts(account: &Account, id: &str, request: &Request) -> Answer {
     let incident = account.tool.incident(id).ok_or_else(not_found)?;
     let key = parameter(request, "alert_key");
     let alert = alert_of(account, incident).filter(|alert| key.as_deref().is_none_or(|key| alert.dedup_key == key));
-    page(request, "alerts", alert.into_iter().map(|alert| render_alert(incident, alert)).collect())
+    page(request, "alerts", alert.into_iter().collect(), |alert| render_alert(incident, alert))
 }
 
 pub(super) fn alert(account: &Account, id: &str, alert: &str, request: &Request) -> Answer {

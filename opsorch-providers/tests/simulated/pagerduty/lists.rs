@@ -20,7 +20,7 @@ pub(super) fn list(account: &Account, list: &str, request: &Request) -> Answer {
         Some(user) => merged(item.clone(), value!({ "user": whole_user(account, user) })),
         None => item.clone(),
     };
-    page(request, list, items.iter().filter(|item| is_meant(item, request)).map(included).collect())
+    page(request, list, items.iter().filter(|item| is_meant(item, request)).collect(), included)
 }
 
 fn is_meant(item: &Value, request: &Request) -> bool {
@@ -28,7 +28,8 @@ fn is_meant(item: &Value, request: &Request) -> bool {
     let email = item["email"].as_str().unwrap_or_default();
     let says = |text: String| [name, email].iter().any(|it| it.to_lowercase().contains(&text.to_lowercase()));
     let teams = parameters(request, "team_ids[]");
-    let of_teams = item["teams"].as_array().is_some_and(|its| its.iter().any(|it| teams.iter().any(|id| it["id"] == **id)));
+    let of_teams =
+        item["teams"].as_array().is_some_and(|its| its.iter().any(|it| teams.iter().any(|id| it["id"] == **id)));
     let policies = parameters(request, "escalation_policy_ids[]");
     parameter(request, "query").is_none_or(says)
         && parameter(request, "name").is_none_or(|text| name == text)
@@ -57,5 +58,5 @@ pub(super) fn members(account: &Account, id: &str, request: &Request) -> Answer 
     account.teams.iter().find(|team| team["id"] == id).ok_or_else(not_found)?;
     let roles = ["manager", "responder", "observer"];
     let members = account.users.iter().zip(roles).map(|(user, role)| value!({ "user": user, "role": role }));
-    page(request, "members", if id == "PTEAM1" { members.collect() } else { Vec::new() })
+    page(request, "members", if id == "PTEAM1" { members.collect() } else { Vec::new() }, |member| member)
 }

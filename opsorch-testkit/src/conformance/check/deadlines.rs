@@ -20,7 +20,7 @@ const GIVEN: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long is waited for what should not happen.
-const AFTERWARDS: Duration = Duration::from_secs(10);
+const AFTERWARDS: Duration = Duration::from_secs(2);
 
 pub(in crate::conformance) async fn a_call_ends_at_its_deadline(bench: &Bench<'_>) -> Checked<Verdict> {
     let Some(drill) = Drill::open(bench).await? else { return no_double() };

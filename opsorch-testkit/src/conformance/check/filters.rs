@@ -177,7 +177,7 @@ async fn agree(bench: &Bench<'_>, is_meant: impl Fn(&Filter) -> bool) -> Checked
     let (lab, mut looked) = (bench.open().await?, false);
     for (listing, things) in known(&lab).await? {
         for filter in listing.filters.iter().filter(|filter| is_meant(filter)) {
-            for value in filter.values(&things) {
+            for value in filter.values(&things).into_iter().chain(filter.joined(&things)) {
                 if let Some(found) = listing.find(&lab, &filter.of(std::slice::from_ref(&value))).await? {
                     compare(listing, filter, &value, &found, &things)?;
                 }
@@ -221,7 +221,30 @@ pub(super) async fn bounds_hold(lab: &Lab, listing: &Listing, things: &[Value]) 
             }
         }
     }
+    both_bounds_hold(lab, listing, things, &times).await?;
     Ok(true)
+}
+
+/// Checks spans that have a beginning and an end: from the first time, and to the last.
+async fn both_bounds_hold(lab: &Lab, listing: &Listing, things: &[Value], times: &[Time]) -> Checked {
+    let Some([since, until, time]) = listing.bounds() else { return Ok(()) };
+    let (Some(first), Some(last)) = (times.first(), times.last()) else { return Ok(()) };
+    let Some(middle) = times.get(times.len() / 2) else { return Ok(()) };
+    for (begin, end) in [(first, middle), (middle, last)].into_iter().filter(|(begin, end)| begin < end) {
+        let span = json!({ since: begin, until: end });
+        let Some(found) = listing.find(lab, &span).await? else { continue };
+        let ids = identities(&found);
+        for thing in things {
+            let Some(at) = time_of(thing, time) else { continue };
+            ensure!(
+                (*begin..*end).contains(&at) == ids.contains(&identity(thing)),
+                "{} with {span} {} what is of {at}",
+                listing.query,
+                if ids.contains(&identity(thing)) { "finds" } else { "leaves out" }
+            );
+        }
+    }
+    Ok(())
 }
 
 fn time_of(thing: &Value, name: &str) -> Option<Time> {

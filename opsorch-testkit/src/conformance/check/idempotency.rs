@@ -146,7 +146,7 @@ async fn makings(bench: &Bench<'_>, lab: &Lab, mark: &str) -> Checked<Vec<Making
         }
         makings.push(Making { action: action(maker.create, whole)?, maker: Some(maker) });
     }
-    for (operation, input) in below(bench, &made) {
+    for (operation, input) in below(bench, lab, &made) {
         if lab.offers(operation) {
             makings.push(Making { action: action(operation, input)?, maker: None });
         }
@@ -155,13 +155,14 @@ async fn makings(bench: &Bench<'_>, lab: &Lab, mark: &str) -> Checked<Vec<Making
 }
 
 /// Changes that add something to what was made, and messages.
-fn below(bench: &Bench<'_>, made: &[(Operation, Value)]) -> Vec<(Operation, Value)> {
+fn below(bench: &Bench<'_>, lab: &Lab, made: &[(Operation, Value)]) -> Vec<(Operation, Value)> {
     let id_of = |create| made.iter().find(|(operation, _)| *operation == create).and_then(|(_, thing)| thing.get("id"));
     let entry = |id: &Value| {
         (Operation::IncidentTimelineAppend, json!({ "id": id, "kind": "note", "body": "said under a key" }))
     };
     let comment = |id: &Value| (Operation::TicketComment, json!({ "id": id, "body": "said under a key" }));
-    let message = |channel| (Operation::MessagingSend, json!({ "channel": channel, "body": "said under a key" }));
+    let body = lab.titled("said under a key");
+    let message = |channel| (Operation::MessagingSend, json!({ "channel": channel, "body": body }));
     let entry = id_of(Operation::IncidentCreate).map(entry);
     let comment = id_of(Operation::TicketCreate).map(comment);
     entry.into_iter().chain(comment).chain(bench.channel().map(message)).collect()
@@ -193,6 +194,7 @@ impl Plane {
             .provider(provider)
             .clock(lab.place().clock())
             .without_layers()
+            .layer(lab.hand().watch())
             .layer(Listen(Arc::clone(&repeatable)))
             .policy(|_: &Context, _: &Target, _: &Action| Decision::allow("the conformance suite"))
             .build()

@@ -27,7 +27,7 @@ pub(in crate::conformance) async fn any_text_is_kept(bench: &Bench<'_>) -> Check
     let (world, mut looked) = (Surroundings::of(&lab).await?, false);
     for (number, text) in TEXTS.iter().enumerate() {
         for maker in Maker::offered(&lab) {
-            for (place, more) in texts(maker, text).into_iter().enumerate() {
+            for (place, more) in texts(&lab, maker, text).into_iter().enumerate() {
                 let mark = format!("of any text {number} {place}");
                 let Some((input, made)) = maker.make(&lab, &world, &mark, &more).await? else { continue };
                 let made = match made {
@@ -49,11 +49,11 @@ pub(in crate::conformance) async fn any_text_is_kept(bench: &Bench<'_>) -> Check
 }
 
 /// Members that hold a text, one by one: each may be refused.
-fn texts(maker: &Maker, text: &str) -> Vec<Value> {
+fn texts(lab: &Lab, maker: &Maker, text: &str) -> Vec<Value> {
     let takes = |name: &str| maker.required.iter().chain(maker.optional).any(|member| member.name == name);
     let members = ["title", "description"].into_iter().filter(|name| takes(name));
     let field = json!({ "fields": { "conformanceText": text } });
-    members.map(|name| json!({ name: text })).chain([field]).collect()
+    members.map(|name| json!({ name: lab.titled(text) })).chain([field]).collect()
 }
 
 /// Checks that what was given is in what is read.

@@ -14,8 +14,8 @@ const NO_CHANNEL: &str = "#no-such-channel-4711";
 pub(in crate::conformance) async fn a_sent_message_can_be_replaced(bench: &Bench<'_>) -> Checked<Verdict> {
     let lab = bench.open().await?;
     let Some(channel) = channel(bench, &lab, Operation::MessagingUpdate) else { return Ok(no_channel(&lab)) };
-    let sent = send(&lab, json!({ "channel": channel, "body": "the replica lags" })).await?;
-    let input = json!({ "id": sent.get("id"), "channel": channel, "body": "the replica has caught up" });
+    let sent = send(&lab, json!({ "channel": channel, "body": lab.titled("the replica lags") })).await?;
+    let input = json!({ "id": sent.get("id"), "channel": channel, "body": lab.titled("the replica has caught up") });
     let answer = change(&lab, Operation::MessagingUpdate, input.clone()).await?;
     let is_same = answer.as_ref().is_ok_and(|answer| answer.get("id") == sent.get("id"));
     ensure!(
@@ -28,9 +28,9 @@ pub(in crate::conformance) async fn a_sent_message_can_be_replaced(bench: &Bench
 pub(in crate::conformance) async fn a_sent_message_can_be_answered(bench: &Bench<'_>) -> Checked<Verdict> {
     let lab = bench.open().await?;
     let Some(channel) = channel(bench, &lab, Operation::MessagingSend) else { return Ok(no_channel(&lab)) };
-    let first = send(&lab, json!({ "channel": channel, "body": "the replica lags" })).await?;
+    let first = send(&lab, json!({ "channel": channel, "body": lab.titled("the replica lags") })).await?;
     let thread = first.get("id").cloned().unwrap_or_default();
-    let input = json!({ "channel": channel, "body": "looking into it", "threadRef": thread });
+    let input = json!({ "channel": channel, "body": lab.titled("looking into it"), "threadRef": thread });
     let reply = match change(&lab, Operation::MessagingSend, input.clone()).await? {
         Err(error) if error.kind() == &ErrorKind::Unsupported => nothing!("the provider has no threads"),
         reply => reply,

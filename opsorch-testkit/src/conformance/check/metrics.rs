@@ -1,6 +1,6 @@
 //! Metrics: their points, and which series a query finds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use opsorch::{Clock, ErrorKind, Operation, Time};
@@ -16,6 +16,9 @@ const METRICS: usize = 50;
 
 /// The seconds between two points, unless a check says otherwise.
 const STEP: u32 = 60;
+
+/// A value that no label has.
+const NOBODYS: &str = "no_such_value_4711";
 
 /// A metric that has points, and its series.
 #[derive(Debug)]
@@ -68,24 +71,18 @@ pub(in crate::conformance) async fn conditions_on_labels_hold(bench: &Bench<'_>)
     let Some(measured) = measured(&lab).await? else { return nothing_is_measured() };
     for (label, value) in labels(&measured.series).iter().take(3) {
         for (operator, is_equal) in [("=", true), ("!=", false)] {
-            for wanted in [value, "no-such-value-4711"] {
-                let filter = json!({ "label": label, "operator": operator, "value": wanted });
-                let conditions = json!({ "expression": { "filters": [filter] } });
-                let Some(found) = find(&lab, &measured.name, conditions).await? else { continue };
-                let found: Vec<_> = found.iter().map(key).collect();
-                // A series without the label is not looked at: sources differ.
-                for one in measured.series.iter().filter(|one| text(one, label).is_some()) {
-                    let passes = (text(one, label).as_deref() == Some(wanted)) == is_equal;
-                    ensure!(
-                        passes == found.contains(&key(one)),
-                        "metric.query by `{label}` {operator} {wanted:?} {} {}",
-                        if passes { "leaves out" } else { "finds" },
-                        key(one)
-                    );
-                }
+            for wanted in [value, NOBODYS] {
+                labels_pass(&lab, &measured, label, (operator, wanted), |has| (has == wanted) == is_equal).await?;
             }
-            looked = true;
         }
+        // As a pattern that is no text which anything has; a value with other letters might mean something in it.
+        if value.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_') {
+            let pattern = format!("{value}|{NOBODYS}");
+            for (operator, is_equal) in [("=~", true), ("!~", false)] {
+                labels_pass(&lab, &measured, label, (operator, &pattern), |has| (has == value) == is_equal).await?;
+            }
+        }
+        looked = true;
     }
     if !looked {
         nothing!("no series has a label");
@@ -103,38 +100,100 @@ pub(in crate::conformance) async fn an_unknown_metric_has_no_series(bench: &Benc
     Ok(Verdict::Kept)
 }
 
-pub(in crate::conformance) async fn a_sum_is_of_all_series(bench: &Bench<'_>) -> Checked<Verdict> {
-    let lab = bench.open().await?;
-    let Some(Measured { name, series }) = measured(&lab).await? else { return nothing_is_measured() };
-    let Some(found) = find(&lab, &name, json!({ "expression": { "aggregation": "sum" } })).await? else {
-        nothing!("the provider refuses to make sums");
-    };
-    let [sum] = found.as_slice() else {
-        return Err(Broken(format!("metric.query of the sum of `{name}`: expected one series, got {}", found.len())));
-    };
-    let mut expected: BTreeMap<Time, f64> = BTreeMap::new();
-    for (time, value) in series.iter().flat_map(points) {
-        *expected.entry(time).or_default() += value;
+pub(in crate::conformance) async fn an_aggregation_is_of_all_series(bench: &Bench<'_>) -> Checked<Verdict> {
+    let (lab, mut looked) = (bench.open().await?, false);
+    let Some(measured) = measured(&lab).await? else { return nothing_is_measured() };
+    let label = label_to_group_by(&measured.series);
+    for (aggregation, join) in AGGREGATIONS {
+        for label in [None, label.as_deref()].into_iter().take(1 + usize::from(label.is_some())) {
+            let expression = json!({ "aggregation": aggregation, "groupBy": label.as_slice() });
+            let conditions = json!({ "expression": expression });
+            let Some(found) = find(&lab, &measured.name, conditions).await? else { continue };
+            let what = match label {
+                Some(label) => format!("the {aggregation} of `{}` by `{label}`", measured.name),
+                None => format!("the {aggregation} of `{}`", measured.name),
+            };
+            for (group, expected) in groups(&measured.series, label) {
+                looked |= !expected.is_empty();
+                is_joined(&what, group.as_deref(), *join, &expected, &of_group(&found, label, group.as_deref()))?;
+            }
+        }
     }
-    // A source that is alive may have measured something since.
-    expected.pop_last();
-    if expected.is_empty() {
-        nothing!("no metric that is described has several points in the hour before the clock");
-    }
-    let summed: BTreeMap<_, _> = points(sum).into_iter().collect();
-    for (time, expected) in expected {
-        let Some(value) = summed.get(&time) else {
-            return Err(Broken(format!(
-                "metric.query of the sum of `{name}` has nothing at {time}, where series have points"
-            )));
-        };
-        let is_same = (value - expected).abs() <= 1e-9 * expected.abs().max(1.0);
-        ensure!(
-            is_same,
-            "metric.query of the sum of `{name}` is {value} at {time}; the series have {expected} together"
-        );
+    if !looked {
+        nothing!("the provider refuses to aggregate, or no metric has several points in the hour before the clock");
     }
     Ok(Verdict::Kept)
+}
+
+/// Makes one value of those that series have at one time.
+type Join = fn(&[f64]) -> f64;
+
+/// The aggregations by their words.
+const AGGREGATIONS: &[(&str, Join)] = &[
+    ("sum", |values| values.iter().sum()),
+    ("avg", |values| values.iter().sum::<f64>() / count(values)),
+    ("min", |values| values.iter().copied().fold(f64::INFINITY, f64::min)),
+    ("max", |values| values.iter().copied().fold(f64::NEG_INFINITY, f64::max)),
+    ("count", count),
+];
+
+fn count(values: &[f64]) -> f64 {
+    values.iter().map(|_| 1.0).sum()
+}
+
+/// A label that tells series apart, else any that they have.
+fn label_to_group_by(series: &[Value]) -> Option<String> {
+    let labels: Vec<_> = labels(series).into_keys().collect();
+    let values = |label: &String| series.iter().filter_map(|one| text(one, label)).collect::<BTreeSet<_>>().len();
+    labels.into_iter().max_by_key(values)
+}
+
+/// The values of all series at each time, for each value of a label where there is one.
+fn groups(series: &[Value], label: Option<&str>) -> BTreeMap<Option<String>, BTreeMap<Time, Vec<f64>>> {
+    let mut groups: BTreeMap<_, BTreeMap<_, Vec<_>>> = BTreeMap::new();
+    // A source that is alive may have measured something since.
+    let last = series.iter().flat_map(times).max();
+    for one in series {
+        let group = label.and_then(|label| text(one, label));
+        // A series without the label is not looked at: sources differ.
+        if label.is_some() && group.is_none() {
+            continue;
+        }
+        for (time, value) in points(one).into_iter().filter(|(time, _)| Some(*time) != last) {
+            groups.entry(group.clone()).or_default().entry(time).or_default().push(value);
+        }
+    }
+    groups
+}
+
+/// The series of a group.
+fn of_group<'a>(found: &'a [Value], label: Option<&str>, group: Option<&str>) -> Vec<&'a Value> {
+    let is_of_group = |one: &&Value| label.is_none_or(|label| text(one, label).as_deref() == group);
+    found.iter().filter(is_of_group).collect()
+}
+
+/// Checks one series that was aggregated from others.
+fn is_joined(
+    what: &str,
+    group: Option<&str>,
+    join: Join,
+    expected: &BTreeMap<Time, Vec<f64>>,
+    found: &[&Value],
+) -> Checked {
+    let of = group.map_or_else(String::new, |group| format!(" for {group:?}"));
+    let [joined] = found else {
+        return Err(Broken(format!("metric.query of {what}: expected one series{of}, got {}", found.len())));
+    };
+    let joined: BTreeMap<_, _> = points(joined).into_iter().collect();
+    for (time, values) in expected {
+        let Some(value) = joined.get(time) else {
+            return Err(Broken(format!("metric.query of {what} has nothing{of} at {time}, where series have points")));
+        };
+        let expected = join(values);
+        let is_same = (value - expected).abs() <= 1e-9 * expected.abs().max(1.0);
+        ensure!(is_same, "metric.query of {what} is {value}{of} at {time}; of what the series have it is {expected}");
+    }
+    Ok(())
 }
 
 pub(in crate::conformance) async fn what_is_described_can_be_queried(bench: &Bench<'_>) -> Checked<Verdict> {
@@ -151,6 +210,31 @@ pub(in crate::conformance) async fn what_is_described_can_be_queried(bench: &Ben
         "metric.describe lists {described} metrics, and metric.query finds points of none in the hour before the clock"
     );
     Ok(Verdict::Kept)
+}
+
+/// Checks that a condition on a label finds the series whose label passes.
+async fn labels_pass(
+    lab: &Lab,
+    measured: &Measured,
+    label: &str,
+    (operator, wanted): (&str, &str),
+    passes: impl Fn(&str) -> bool,
+) -> Checked {
+    let filter = json!({ "label": label, "operator": operator, "value": wanted });
+    let conditions = json!({ "expression": { "filters": [filter] } });
+    let Some(found) = find(lab, &measured.name, conditions).await? else { return Ok(()) };
+    let found: Vec<_> = found.iter().map(key).collect();
+    for one in &measured.series {
+        // A series without the label is not looked at: sources differ.
+        let Some(has) = text(one, label) else { continue };
+        ensure!(
+            passes(&has) == found.contains(&key(one)),
+            "metric.query by `{label}` {operator} {wanted:?} {} {}",
+            if passes(&has) { "leaves out" } else { "finds" },
+            key(one)
+        );
+    }
+    Ok(())
 }
 
 /// The first metric that is described and has points; rather one with several series.

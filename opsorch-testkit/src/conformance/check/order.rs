@@ -14,17 +14,33 @@ pub(in crate::conformance) async fn the_newest_comes_first(bench: &Bench<'_>) ->
     let (lab, mut looked) = (bench.open().await?, false);
     for listing in Listing::offered(&lab) {
         let Some(time) = listing.time else { continue };
-        let times = times(&listing.all(&lab).await?, time);
-        for pair in times.windows(2) {
-            let [first, second] = pair else { continue };
-            ensure!(first >= second, "{}: {first} comes before {second}, which is newer", listing.query);
-            looked = true;
+        let all = listing.all(&lab).await?;
+        looked |= is_newest_first(listing, &json!({}), &times(&all, time))?;
+        for filter in listing.filters {
+            for value in filter.values(&all) {
+                let condition = filter.of(&[value]);
+                let found = listing.find(&lab, &condition).await?.unwrap_or_default();
+                is_newest_first(listing, &condition, &times(&found, time))?;
+            }
         }
     }
     if !looked {
         nothing!("no query finds several things with a time");
     }
     Ok(Verdict::Kept)
+}
+
+/// Checks an order; whether there is one.
+fn is_newest_first(listing: &Listing, condition: &Value, times: &[Time]) -> Checked<bool> {
+    for pair in times.windows(2) {
+        let [first, second] = pair else { continue };
+        ensure!(
+            first >= second,
+            "{} with {condition}: {first} comes before {second}, which is newer",
+            listing.query
+        );
+    }
+    Ok(times.len() > 1)
 }
 
 pub(in crate::conformance) async fn an_order_is_kept(bench: &Bench<'_>) -> Checked<Verdict> {

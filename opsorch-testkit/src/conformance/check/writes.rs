@@ -6,7 +6,7 @@ use opsorch::{Clock as _, Error, Operation};
 use serde_json::{Value, json};
 
 use crate::conformance::lab::{Lab, items};
-use crate::conformance::listing::{Listing, identity};
+use crate::conformance::listing::{Listing, both, identity};
 use crate::conformance::maker::{Maker, Member, Surroundings, change, is_not_found, is_refusal};
 use crate::conformance::rule::{Checked, Verdict, ensure, nothing};
 use crate::conformance::subject::Bench;
@@ -91,12 +91,17 @@ pub(in crate::conformance) async fn an_update_changes_what_is_given(bench: &Benc
     let (world, mut looked) = (Surroundings::of(&lab).await?, false);
     for maker in Maker::offered(&lab) {
         let Some(update) = maker.update.filter(|update| lab.offers(*update)) else { continue };
-        let mut refused = None;
+        let (mut refused, mut taken) = (None, Vec::new());
         for member in maker.changeable {
-            match updated_as_asked(&lab, &world, maker, update, member).await? {
-                Ok(()) => looked = true,
+            match updated_as_asked(&lab, &world, maker, update, &[member]).await? {
+                Ok(()) => taken.push(member),
                 Err(refusal) => refused = refusal.or(refused),
             }
+        }
+        looked |= !taken.is_empty();
+        if taken.len() > 1 {
+            // Members that can be changed one by one can still be refused together.
+            _ = updated_as_asked(&lab, &world, maker, update, &taken).await?;
         }
         ensure!(looked || refused.is_none(), "{update} is offered, but nothing can be changed: {refused:?}");
     }
@@ -106,16 +111,21 @@ pub(in crate::conformance) async fn an_update_changes_what_is_given(bench: &Benc
     Ok(Verdict::Kept)
 }
 
-/// Makes a thing, changes a member of it, and checks that this and nothing else changed. `Err` says why nothing came of it.
+/// Makes a thing, changes members of it, and checks that they and nothing else changed. `Err` says why nothing came of it.
 async fn updated_as_asked(
     lab: &Lab,
     world: &Surroundings,
     maker: &Maker,
     update: Operation,
-    member: &Member,
+    members: &[&Member],
 ) -> Checked<Result<(), Option<Error>>> {
-    let mark = format!("to change the {} of", member.name);
-    let Some(given) = member.value(world, &mark) else { return Ok(Err(None)) };
+    let names: Vec<_> = members.iter().map(|member| member.name).collect();
+    let mark = format!("to change the {} of", names.join(" and "));
+    let mut given = json!({});
+    for member in members {
+        let Some(value) = member.value(world, &mark) else { return Ok(Err(None)) };
+        given = both(&given, &json!({ member.name: value }));
+    }
     // With a text beside its title there is something to lose.
     let more = json!({ "description": "it has to stay" });
     let made = match maker.make(lab, world, &mark, &more).await? {
@@ -126,21 +136,22 @@ async fn updated_as_asked(
         },
     };
     let before = maker.read(lab, &made).await?;
-    let input = json!({ "id": made.get("id"), member.name: given });
+    let input = both(&json!({ "id": made.get("id") }), &given);
     match change(lab, update, input.clone()).await? {
         Err(error) if is_refusal(&error) => return Ok(Err(Some(error))),
         answer => ensure!(answer.is_ok(), "{update} of {input}: expected it to be changed, got {answer:?}"),
     }
     let after = maker.read(lab, &made).await?;
-    ensure!(member.is_in(&after, &given), "{update} of {input}: it reads {after} afterwards");
-    nothing_else_changed(update, &input, member.name, &before, &after)?;
+    let is_there = members.iter().all(|member| member.is_in(&after, input.get(member.name).unwrap_or(&Value::Null)));
+    ensure!(is_there, "{update} of {input}: it reads {after} afterwards");
+    nothing_else_changed(update, &input, &names, &before, &after)?;
     Ok(Ok(()))
 }
 
-fn nothing_else_changed(update: Operation, input: &Value, changed: &str, before: &Value, after: &Value) -> Checked {
+fn nothing_else_changed(update: Operation, input: &Value, changed: &[&str], before: &Value, after: &Value) -> Checked {
     // Who takes a thing on may follow from how far it is.
-    let follows = |name: &str| changed == "status" && name == "assignees";
-    let kept = FACTS.iter().filter(|name| **name != changed && !follows(name));
+    let follows = |name: &str| changed.contains(&"status") && name == "assignees";
+    let kept = FACTS.iter().filter(|name| !changed.contains(name) && !follows(name));
     let other = kept.copied().find(|name| before.get(name) != after.get(name));
     if let Some(name) = other {
         let shown = |thing: &Value| thing.get(name).cloned().unwrap_or_default();

@@ -99,6 +99,18 @@ impl Filter {
         }
     }
 
+    /// Values of several parts, all of which have to hold: a tag that something has beside one that nothing has, and
+    /// several tags of one thing.
+    pub(in crate::conformance) fn joined(&self, things: &[Value]) -> Vec<Value> {
+        let By::Tag = self.by else { return Vec::new() };
+        let tags = || things.iter().filter_map(|thing| member(thing, "tags").as_object());
+        let first = tags().flatten().next().map(|(name, value)| (name.clone(), value.clone()));
+        // Names are sorted: one comes before those that there are, the other after.
+        let beside = ["0nosuchtag4711", "zznosuchtag4711"].into_iter().zip(first.into_iter().cycle());
+        let beside = beside.map(|(nobodys, (name, value))| json!({ nobodys: "nosuchvalue4711", name: value }));
+        beside.chain(tags().find(|tags| tags.len() > 1).map(|tags| json!(tags))).collect()
+    }
+
     /// Whether a thing passes, as far as that is to be seen in it.
     pub(in crate::conformance) fn passes(&self, value: &Value, thing: &Value) -> Option<bool> {
         let text = |name| member(thing, name).as_str().unwrap_or_default();

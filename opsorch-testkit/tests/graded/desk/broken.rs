@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use opsorch::capability::{TicketCommenter, TicketReader, TicketWriter};
 use opsorch::gate::Approved;
 use opsorch::secret::{Secret, SecretRef};
-use opsorch::transport::{Auth, Reply, Request, Transport, Url};
+use opsorch::transport::{Auth, Method, Reply, Request, Transport, Url};
 use opsorch::*;
 
 use super::Desk;
@@ -28,6 +28,8 @@ pub enum DeskFlaw {
     Context(fn(&Context) -> Context),
     /// It reads on a task that nobody ends.
     Detached,
+    /// It asks at the address in a cursor, before it refuses it.
+    FollowsCursors,
     /// It shows its secret in `Debug`.
     Debug,
     /// The double lets everyone in.
@@ -52,7 +54,7 @@ impl ProviderConfig for BrokenDeskConfig {
         let flaw = desk_flaw(&self.flaw).ok_or_else(|| Error::invalid("flaw", "there is no such flaw"))?;
         let transport = Arc::new(Broken { inner: env.transport()?, flaw });
         let desk = Arc::new(Desk::new(transport, self.url, Auth::bearer(token.clone()))?);
-        let this = Arc::new(BrokenDesk { desk, flaw, token });
+        let this = Arc::new(BrokenDesk { desk, flaw, token, network: env.transport()? });
         Ok(Provider::new(name)
             .idempotent_by_key([Operation::TicketCreate, Operation::TicketUpdate, Operation::TicketComment])
             .with_ticket_reader(this.clone())
@@ -90,6 +92,7 @@ struct BrokenDesk {
     desk: Arc<Desk>,
     flaw: DeskFlaw,
     token: Secret,
+    network: Arc<dyn Transport>,
 }
 
 impl fmt::Debug for BrokenDesk {
@@ -124,6 +127,11 @@ impl TicketReader for BrokenDesk {
         if let DeskFlaw::Detached = self.flaw {
             let desk = Arc::clone(&self.desk);
             return tokio::spawn(async move { desk.query(&cx, &query).await }).await.unwrap();
+        }
+        let address = query.cursor.as_ref().and_then(|cursor| Url::parse(cursor.as_str()).ok());
+        if let (DeskFlaw::FollowsCursors, Some(address)) = (self.flaw, address) {
+            // What comes of it is of no interest.
+            _ = self.network.send(Request::new(Method::GET, address)).await;
         }
         self.answer(self.desk.query(&cx, &query).await)
     }

@@ -1,6 +1,13 @@
 //! Faults of alerts that are raised and answered.
 
-use opsorch::{Action, Alert, AlertQuery, AlertStatusLevel, Query, Response, Result};
+use std::thread;
+use std::time::Duration;
+
+use opsorch::gate::Decision;
+use opsorch::{
+    Action, Actor, Alert, AlertQuery, AlertStatusLevel, Context, Error, OpsOrch, Query, Response, Result, SilenceAlert,
+    Submitted, Target,
+};
 use opsorch_testkit::MemoryProvider;
 
 use super::Fault::Write;
@@ -18,6 +25,7 @@ pub const FLAWS: &[Flaw] = &[
     Flaw { name: "resolves by acknowledging", caught_by: &["TK-061"], fault: Write(resolves_by_acknowledging) },
     Flaw { name: "silences nothing", caught_by: &["TK-062"], fault: Write(silences_nothing) },
     Flaw { name: "silences for ever", caught_by: &["TK-063"], fault: Write(silences_for_ever) },
+    Flaw { name: "silences for a minute", caught_by: &["TK-063"], fault: Write(silences_for_a_minute) },
 ];
 
 /// The alerts with this key that were raised, as they are.
@@ -89,4 +97,28 @@ fn silences_for_ever(memory: &MemoryProvider, action: &Action, properly: Properl
         memory.seed_alert(alert.clone());
     }
     Ok(response)
+}
+
+/// Silences an alert for a minute, however long it was to be.
+fn silences_for_a_minute(memory: &MemoryProvider, action: &Action, properly: Properly<'_>) -> Result<Response> {
+    let Action::AlertSilence(input) = action else { return properly() };
+    let until = input.until - Duration::from_secs(59 * 60);
+    let silence = async {
+        let ops = OpsOrch::builder()
+            .provider(memory.provider("memory"))
+            .without_layers()
+            .policy(|_: &Context, _: &Target, _: &Action| Decision::allow("a flaw"))
+            .build()
+            .await?;
+        let action = Action::from(SilenceAlert::new(&input.id, until));
+        match ops.submit(&Context::new(Actor::service("tampering")), action).await? {
+            Submitted::Done(response) => Ok(response),
+            Submitted::Pending(_) => Err(Error::unexpected("nobody is asked")),
+        }
+    };
+    // A control plane waits for timers, which a check that is under way does not lend.
+    thread::scope(|scope| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        scope.spawn(move || runtime.block_on(silence)).join().unwrap()
+    })
 }

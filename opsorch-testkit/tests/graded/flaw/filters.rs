@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use opsorch::{Incident, Page, Query, Response, Result, SeverityLevel, TicketStatusLevel};
+use opsorch::{Incident, Page, Query, Response, Result, Service, SeverityLevel, TicketStatusLevel};
 use opsorch_testkit::MemoryProvider;
 
 use super::Fault::Read;
@@ -15,6 +15,7 @@ pub const FLAWS: &[Flaw] = &[
     Flaw { name: "knows severities by their spelling alone", caught_by: &["TK-011"], fault: Read(compares_spelling) },
     Flaw { name: "includes the end of a span", caught_by: &["TK-012"], fault: Read(includes_until) },
     Flaw { name: "ignores since", caught_by: &["TK-012"], fault: Read(ignores_since) },
+    Flaw { name: "drops the end where there is a beginning", caught_by: &["TK-012"], fault: Read(drops_until) },
     Flaw { name: "looks at the first status alone", caught_by: &["TK-013"], fault: Read(looks_at_one_status) },
     Flaw { name: "drops one of two conditions", caught_by: &["TK-014"], fault: Read(drops_a_condition) },
     Flaw { name: "finds more than a service", caught_by: &["TK-015"], fault: Read(widens_a_scope) },
@@ -23,6 +24,8 @@ pub const FLAWS: &[Flaw] = &[
     Flaw { name: "searches the beginnings of titles", caught_by: &["TK-017"], fault: Read(searches_beginnings) },
     Flaw { name: "drops metadata", caught_by: &["TK-018"], fault: Read(drops_metadata) },
     Flaw { name: "finds nothing by its assignee", caught_by: &["TK-019"], fault: Read(finds_no_assignee) },
+    Flaw { name: "takes one of several tags for enough", caught_by: &["TK-019"], fault: Read(takes_any_tag) },
+    Flaw { name: "looks at the first tag alone", caught_by: &["TK-019"], fault: Read(looks_at_one_tag) },
 ];
 
 /// Finds what is as bad or worse.
@@ -72,6 +75,35 @@ fn includes_until(memory: &MemoryProvider, query: Query) -> Result<Response> {
 fn ignores_since(memory: &MemoryProvider, mut query: Query) -> Result<Response> {
     if let Query::DeploymentQuery(query) = &mut query {
         query.since = None;
+    }
+    ask(memory, query)
+}
+
+fn drops_until(memory: &MemoryProvider, query: Query) -> Result<Response> {
+    tickets(memory, query, |mut query| {
+        query.until.take_if(|_| query.since.is_some());
+        tickets_of(memory, query)
+    })
+}
+
+/// Finds services that have any of the tags, each once.
+fn takes_any_tag(memory: &MemoryProvider, query: Query) -> Result<Response> {
+    match query {
+        Query::ServiceQuery(mut query) if query.tags.len() > 1 => {
+            let wanted = std::mem::take(&mut query.tags);
+            let mut all: Page<Service> = ask(memory, query)?.try_into()?;
+            all.items.retain(|service| wanted.iter().any(|(name, value)| service.tags.get(name) == Some(value)));
+            Ok(all.into())
+        }
+        query => ask(memory, query),
+    }
+}
+
+fn looks_at_one_tag(memory: &MemoryProvider, mut query: Query) -> Result<Response> {
+    if let Query::ServiceQuery(query) = &mut query {
+        while query.tags.len() > 1 {
+            query.tags.pop_last();
+        }
     }
     ask(memory, query)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use opsorch::{MetricQuery, Query, Response, Result};
+use opsorch::{AggregationLevel, MetricOperatorLevel, MetricQuery, Query, Response, Result};
 use opsorch_testkit::MemoryProvider;
 
 use super::Fault::Read;
@@ -14,8 +14,11 @@ pub const FLAWS: &[Flaw] = &[
     Flaw { name: "gives points newest first", caught_by: &["TK-042"], fault: Read(turns_points_around) },
     Flaw { name: "ignores the step", caught_by: &["TK-043"], fault: Read(ignores_the_step) },
     Flaw { name: "drops conditions on labels", caught_by: &["TK-044"], fault: Read(drops_conditions) },
+    Flaw { name: "takes a pattern for a text", caught_by: &["TK-044"], fault: Read(takes_patterns_for_texts) },
     Flaw { name: "has series of any metric", caught_by: &["TK-045"], fault: Read(knows_any_metric) },
     Flaw { name: "makes a sum of one series", caught_by: &["TK-046"], fault: Read(sums_one_series) },
+    Flaw { name: "makes a sum of everything", caught_by: &["TK-046"], fault: Read(always_sums) },
+    Flaw { name: "forgets to group", caught_by: &["TK-046"], fault: Read(forgets_to_group) },
     Flaw { name: "describes what it does not measure", caught_by: &["TK-047"], fault: Read(describes_other_names) },
 ];
 
@@ -51,6 +54,18 @@ fn drops_conditions(memory: &MemoryProvider, query: Query) -> Result<Response> {
     })
 }
 
+fn takes_patterns_for_texts(memory: &MemoryProvider, query: Query) -> Result<Response> {
+    changed(memory, query, |query| {
+        for filter in query.expression.iter_mut().flat_map(|expression| &mut expression.filters) {
+            match filter.operator.level() {
+                MetricOperatorLevel::Matches => filter.operator = MetricOperatorLevel::Equals.into(),
+                MetricOperatorLevel::NotMatches => filter.operator = MetricOperatorLevel::NotEquals.into(),
+                _ => {}
+            }
+        }
+    })
+}
+
 fn knows_any_metric(memory: &MemoryProvider, query: Query) -> Result<Response> {
     changed(memory, query, |query| {
         if let Some(expression) = &mut query.expression {
@@ -70,6 +85,22 @@ fn sums_one_series(memory: &MemoryProvider, query: Query) -> Result<Response> {
         page.items.truncate(1);
     }
     Ok(response)
+}
+
+fn always_sums(memory: &MemoryProvider, query: Query) -> Result<Response> {
+    changed(memory, query, |query| {
+        if let Some(aggregation) = query.expression.as_mut().and_then(|expression| expression.aggregation.as_mut()) {
+            *aggregation = AggregationLevel::Sum.into();
+        }
+    })
+}
+
+fn forgets_to_group(memory: &MemoryProvider, query: Query) -> Result<Response> {
+    changed(memory, query, |query| {
+        if let Some(expression) = &mut query.expression {
+            expression.group_by.clear();
+        }
+    })
 }
 
 fn describes_other_names(memory: &MemoryProvider, query: Query) -> Result<Response> {

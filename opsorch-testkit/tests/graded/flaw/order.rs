@@ -11,6 +11,7 @@ use crate::tampered::ask;
 
 pub const FLAWS: &[Flaw] = &[
     Flaw { name: "lists the oldest first", caught_by: &["TK-022"], fault: Read(lists_the_oldest_first) },
+    Flaw { name: "finds the oldest first", caught_by: &["TK-022"], fault: Read(finds_the_oldest_first) },
     Flaw { name: "lists in another order each time", caught_by: &["TK-023"], fault: Read(changes_the_order) },
     Flaw { name: "begins a timeline with the newest", caught_by: &["TK-027"], fault: Read(turns_timelines_around) },
 ];
@@ -21,6 +22,19 @@ fn lists_the_oldest_first(memory: &MemoryProvider, query: Query) -> Result<Respo
     let mut response = ask(memory, query)?;
     if let Response::Incidents(page) = &mut response
         && is_large
+    {
+        page.items.reverse();
+    }
+    Ok(response)
+}
+
+/// Turns around what a search finds.
+fn finds_the_oldest_first(memory: &MemoryProvider, query: Query) -> Result<Response> {
+    let is_search = matches!(&query, Query::IncidentQuery(query) if !query.severities.is_empty());
+    let mut response = ask(memory, query)?;
+    if let Response::Incidents(page) = &mut response
+        && is_search
+        && page.next.is_none()
     {
         page.items.reverse();
     }

@@ -1,10 +1,13 @@
 //! Faults of pages and ids.
 
-use opsorch::{Cursor, Error, IncidentId, Page, Query, Response, Result, TicketQuery};
-use opsorch_testkit::MemoryProvider;
+use opsorch::{
+    Clock, Cursor, Error, IncidentId, LogEntry, Page, Query, Response, Result, TicketQuery,
+};
+use opsorch_testkit::{Conformance, MemoryProvider};
 
-use super::Fault::Read;
+use super::Fault::{Desk, Read, Suite};
 use super::Flaw;
+use crate::desk::DeskFlaw;
 use crate::tampered::{ask, tickets, tickets_of};
 
 pub const FLAWS: &[Flaw] = &[
@@ -17,9 +20,18 @@ pub const FLAWS: &[Flaw] = &[
         fault: Read(claims_to_be_complete),
     },
     Flaw { name: "takes any cursor for the first page", caught_by: &["TK-005"], fault: Read(takes_any_cursor) },
+    Flaw { name: "takes an address for a cursor", caught_by: &["TK-005"], fault: Read(takes_addresses) },
+    Flaw { name: "gives addresses as cursors", caught_by: &["TK-005"], fault: Read(gives_addresses) },
+    Flaw { name: "asks at the address in a cursor", caught_by: &["TK-005"], fault: Desk(DeskFlaw::FollowsCursors) },
+    Flaw { name: "forgets the conditions on page two", caught_by: &["TK-002"], fault: Read(forgets_conditions) },
+    Flaw { name: "cuts its largest page in silence", caught_by: &["TK-002"], fault: Read(cuts_in_silence) },
+    // These two are sound: a vendor can be like this.
+    Flaw { name: "gives the newest page and says so", caught_by: &[], fault: Read(gives_the_newest_page) },
+    Flaw { name: "has the same line twice", caught_by: &[], fault: Suite(has_a_line_twice) },
     Flaw { name: "counts its cursors from the newest", caught_by: &["TK-006"], fault: Read(counts_from_the_newest) },
     Flaw { name: "ends a page where its vendor does", caught_by: &["TK-007"], fault: Read(ends_pages_early) },
     Flaw { name: "reads another title than it lists", caught_by: &["TK-020"], fault: Read(reads_another_title) },
+    Flaw { name: "reads another text than it lists", caught_by: &["TK-020"], fault: Read(reads_another_text) },
     Flaw { name: "swallows a 404", caught_by: &["TK-021"], fault: Read(swallows_a_404) },
 ];
 
@@ -77,6 +89,84 @@ fn takes_any_cursor(memory: &MemoryProvider, query: Query) -> Result<Response> {
     })
 }
 
+/// What a cursor looks like to an adapter that gives the vendor's `next` away as it is.
+const NEXT: &str = "https://desk.example.com/tickets?after=";
+
+/// Begins at the beginning where a cursor is an address, whosever it is.
+fn takes_addresses(memory: &MemoryProvider, query: Query) -> Result<Response> {
+    tickets(memory, query, |mut query| {
+        query.cursor.take_if(|cursor| cursor.as_str().starts_with("http"));
+        tickets_of(memory, query)
+    })
+}
+
+/// Refuses the addresses of others.
+fn gives_addresses(memory: &MemoryProvider, query: Query) -> Result<Response> {
+    tickets(memory, query, |mut query| {
+        if let Some(cursor) = &query.cursor {
+            let number = cursor.as_str().strip_prefix(NEXT);
+            query.cursor = Some(Cursor::new(number.unwrap_or("no number")));
+        }
+        let mut page = tickets_of(memory, query)?;
+        page.next = page.next.map(|next| Cursor::new(format!("{NEXT}{next}")));
+        Ok(page)
+    })
+}
+
+fn forgets_conditions(memory: &MemoryProvider, query: Query) -> Result<Response> {
+    tickets(memory, query, |mut query| {
+        if query.cursor.is_some() {
+            query.statuses.clear();
+            query.assignees.clear();
+            query.reporter = None;
+        }
+        tickets_of(memory, query)
+    })
+}
+
+/// Reads one page of its vendor, which is smaller than what was asked for.
+fn cuts_in_silence(memory: &MemoryProvider, query: Query) -> Result<Response> {
+    let is_large = match &query {
+        Query::ServiceQuery(query) => {
+            query.page_size() >= 100 && query.ids.is_empty() && query.name.is_none() && query.tags.is_empty()
+        }
+        _ => false,
+    };
+    let mut response = ask(memory, query)?;
+    if let Response::Services(page) = &mut response
+        && is_large
+    {
+        page.items.pop();
+    }
+    Ok(response)
+}
+
+/// Has no cursors, and says where there is more.
+fn gives_the_newest_page(memory: &MemoryProvider, query: Query) -> Result<Response> {
+    tickets(memory, query, |query| {
+        if query.cursor.is_some() {
+            return Err(Error::invalid("cursor", "there are no cursors"));
+        }
+        let page = tickets_of(memory, query)?;
+        Ok(match page.next {
+            Some(_) => Page::new(page.items).truncated("there are more; narrow the query"),
+            None => page,
+        })
+    })
+}
+
+/// Writes a line twice at one instant, as services do that try again.
+fn has_a_line_twice() -> Conformance {
+    Conformance::provider("memory", |place| {
+        let memory = MemoryProvider::seeded(7, place.clock());
+        for _ in 0..2 {
+            memory.seed_log(LogEntry::new(place.clock().now(), "cannot reach the database"));
+        }
+        Ok(memory.provider("memory"))
+    })
+    .channel("#ops")
+}
+
 /// Has the number of tickets that were passed as its cursor, which is another place when there is a new one.
 fn counts_from_the_newest(memory: &MemoryProvider, query: Query) -> Result<Response> {
     tickets(memory, query, |mut query| {
@@ -106,6 +196,17 @@ fn reads_another_title(memory: &MemoryProvider, query: Query) -> Result<Response
         && ticket.key.is_some()
     {
         ticket.title.push_str(" (archived)");
+    }
+    Ok(response)
+}
+
+/// Reads more of the text of the tickets that have a key than it lists.
+fn reads_another_text(memory: &MemoryProvider, query: Query) -> Result<Response> {
+    let mut response = ask(memory, query)?;
+    if let Response::Ticket(ticket) = &mut response
+        && ticket.key.is_some()
+    {
+        ticket.description.get_or_insert_default().push_str(" (more)");
     }
     Ok(response)
 }

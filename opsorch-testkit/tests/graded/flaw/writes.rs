@@ -15,6 +15,11 @@ pub const FLAWS: &[Flaw] = &[
         caught_by: &["TK-052"],
         fault: Write(clears_what_an_update_does_not_name),
     },
+    Flaw {
+        name: "changes the status alone",
+        caught_by: &["TK-052"],
+        fault: Write(changes_the_status_alone),
+    },
     Flaw { name: "makes what it cannot find", caught_by: &["TK-053"], fault: Write(makes_what_it_cannot_find) },
     Flaw { name: "comments on nothing", caught_by: &["TK-053"], fault: Write(comments_on_nothing) },
     Flaw { name: "loses the kind of an entry", caught_by: &["TK-054"], fault: Read(loses_the_kind_of_an_entry) },
@@ -58,6 +63,17 @@ fn clears_what_an_update_does_not_name(
 ) -> Result<Response> {
     let Action::TicketUpdate(input) = action else { return properly() };
     ticket(memory, properly, |ticket| ticket.description.clone_from(&input.description))
+}
+
+/// Moves a ticket on, and forgets the title that came with it.
+fn changes_the_status_alone(memory: &MemoryProvider, action: &Action, properly: Properly<'_>) -> Result<Response> {
+    match action {
+        Action::TicketUpdate(input) if input.status.is_some() && input.title.is_some() => {
+            let before: Ticket = ask(memory, Query::TicketGet(input.id.clone()))?.try_into()?;
+            ticket(memory, properly, |ticket| ticket.title = before.title)
+        }
+        _ => properly(),
+    }
 }
 
 fn makes_what_it_cannot_find(memory: &MemoryProvider, action: &Action, properly: Properly<'_>) -> Result<Response> {

@@ -34,7 +34,9 @@ pub(super) struct File {
     /// Absolute and without links, so that every connection opens the same file.
     path: PathBuf,
     options: SqliteOptions,
-    identity: Option<Identity>,
+    /// What a connection has open: the file, the write-ahead log and its index, and which they are. SQLite deletes the
+    /// latter two when the last connection is closed, and not before.
+    open: Vec<(PathBuf, Option<Identity>)>,
 }
 
 /// What stays the same of a file when it is renamed.
@@ -45,18 +47,22 @@ impl File {
     pub(super) fn open(path: &Path, options: SqliteOptions) -> Result<(Self, Connection)> {
         let file = create(path).and_then(|()| {
             let path = fs::canonicalize(path)?;
-            Ok(Self { identity: identity(&path)?, path, options })
+            Ok(Self { open: vec![(path.clone(), identity(&path))], path, options })
         });
-        let file = file.map_err(|error| {
+        let mut file = file.map_err(|error| {
             let message = format!("the store's file cannot be opened or created: {error}");
             Error::invalid("path", message).with_context("file", path.display()).with_source(error)
         })?;
         let writer = file.writer().map_err(|failure| file.explain(failure))?;
+        for path in ["-wal", "-shm"].map(|suffix| file.beside(suffix)) {
+            file.open.push((path.clone(), identity(&path)));
+        }
         Ok((file, writer))
     }
 
     /// A connection that only reads.
     pub(super) fn reader(&self) -> Result<Connection, Failure> {
+        self.expect_in_place()?;
         let connection = self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         expect_schema(&connection)?;
         Ok(connection)
@@ -69,13 +75,22 @@ impl File {
         path.into()
     }
 
-    /// Refuses to write to a file that nobody would find again.
+    /// Refuses to write to files that nobody would find again: another process would go on without what is in them.
     pub(super) fn expect_in_place(&self) -> Result<()> {
-        if matches!(identity(&self.path), Ok(found) if found == self.identity) {
-            return Ok(());
+        let Some((path, _)) = self.open.iter().find(|(path, was)| identity(path) != *was) else { return Ok(()) };
+        let message = "a file of the store was moved, replaced or deleted while it was open; put it back, or end every \
+            process that has it open, and start again";
+        Err(Error::new(ErrorKind::Unavailable, message).with_context("file", path.display()))
+    }
+
+    /// Lets the connection that writes take the write-ahead log into the file and delete it when it is closed, if it is the
+    /// last. Not while another process writes to another log of this name: that one would be deleted with what is in it.
+    pub(super) fn let_tidy_up(&self, writer: &Connection) {
+        let is_another = |(path, was): &(PathBuf, _)| identity(path).is_some_and(|found| Some(found) != *was);
+        if !self.open.iter().any(is_another) {
+            // If it fails, the log stays where it is, and is read when the file is opened again.
+            _ = writer.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
         }
-        let message = "the store's file was moved, replaced or deleted while it was open; put it back, or start again";
-        Err(Error::new(ErrorKind::Unavailable, message).with_context("file", self.path.display()))
     }
 
     /// The connection that writes. Nothing is written before the file is known to be a store, or empty.
@@ -93,6 +108,8 @@ impl File {
             let pages = (bytes / page).clamp(1, u32::MAX.into());
             connection.execute_batch(&format!("PRAGMA max_page_count = {pages}"))?;
         }
+        // Reading opens the write-ahead log and its index.
+        expect_schema(&connection)?;
         Ok(connection)
     }
 
@@ -103,6 +120,8 @@ impl File {
         // The store has no triggers, no views and no functions: whoever adds some to the file gains nothing.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
+        // The last connection to be closed deletes the write-ahead log of this name, so that is not done unawares.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         connection.execute_batch("PRAGMA trusted_schema = OFF;")?;
         Ok(connection)
     }
@@ -195,15 +214,16 @@ fn create(path: &Path) -> io::Result<()> {
     }
 }
 
+/// `None` where there is no file.
 #[cfg(unix)]
-fn identity(path: &Path) -> io::Result<Option<Identity>> {
+fn identity(path: &Path) -> Option<Identity> {
     use std::os::unix::fs::MetadataExt;
-    let metadata = fs::metadata(path)?;
-    Ok(Some((metadata.dev(), metadata.ino())))
+    let metadata = fs::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 /// Elsewhere a file that is open cannot be moved.
 #[cfg(not(unix))]
-fn identity(_: &Path) -> io::Result<Option<Identity>> {
-    Ok(None)
+fn identity(_: &Path) -> Option<Identity> {
+    None
 }

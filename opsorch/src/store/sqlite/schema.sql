@@ -25,7 +25,8 @@ CREATE TABLE keys (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX keys_by_expiry ON keys (expires_at);
 
--- The log. What an entry is about is read from its leaf, so that no column can contradict what was signed.
+-- The log. What an entry is about can be found by columns that are read from its leaf. Whoever can write to the file can
+-- make columns and indexes anew, so what decides is read from the leaves, once they are known to be what was signed.
 CREATE TABLE entries (
     sequence INTEGER PRIMARY KEY,
     -- The nodes of the tree that became full with it: its own hash first, then upwards.
@@ -41,7 +42,6 @@ CREATE TABLE entries (
 -- A grant has one intent for ever, and one outcome.
 CREATE UNIQUE INDEX changes ON entries (grant_id, event) WHERE event = 'intent' OR event = 'outcome';
 CREATE INDEX addenda ON entries (grant_id) WHERE event = 'addendum';
-CREATE INDEX refusals ON entries (grant_id) WHERE event IN ('denied', 'withdrawn', 'revoked', 'expired');
 
 -- The right edge of the tree, which is all that an append needs, and the newest signed head: one row.
 CREATE TABLE tree (

@@ -1,10 +1,10 @@
 //! The steps of the gate, within an open transaction: each as `MemoryStore` has it.
 
 use opsorch_schema::{Entry, Event, GrantId, Time};
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, params};
 
 use super::failure::Failure;
-use super::tail::{Append, Tail};
+use super::tail::{Append, History, Tail};
 use super::{read, rows};
 use crate::audit::LogWriter;
 use crate::store::{
@@ -27,7 +27,9 @@ pub(super) struct Steps<'a> {
 /// An intent as a step finds it.
 struct Intent {
     sequence: u64,
-    /// `None` if there is an outcome.
+    /// Whether there is no outcome.
+    is_open: bool,
+    /// Until when somebody vouches for it.
     lease_until: Option<Time>,
 }
 
@@ -91,10 +93,11 @@ impl<'a> Steps<'a> {
             return Ok(Begun::KeySeen(seen));
         }
         let id = &step.grant.id;
-        if let Some(since) = step.since {
-            self.tail.confirm(self.rows, since)?;
+        if self.version(id)? != step.expected {
+            return Ok(Begun::Stale);
         }
-        if self.version(id)? != step.expected || self.is_over(id)? {
+        // The log says nothing of a new grant, whose id is random.
+        if step.expected.is_some() && self.history(id, step.since.unwrap_or(0))?.is_over() {
             return Ok(Begun::Stale);
         }
         self.put(&step.grant, step.key.as_ref(), step.entry.time)?;
@@ -108,14 +111,14 @@ impl<'a> Steps<'a> {
 
     pub(super) fn finish_change(&mut self, log: &LogWriter, step: &FinishChange) -> Result<Finished, Failure> {
         let id = step.grant.as_str();
-        let intent = self.intent(id)?;
-        let lease_until = intent.as_ref().and_then(|intent| intent.lease_until);
-        if step.if_lapsed.is_some_and(|before| lease_until.is_none_or(|until| until >= before)) {
+        let intent = self.intent(&step.grant)?;
+        let lapsed = |intent: &Intent, before| intent.is_open && intent.lease_until.is_some_and(|until| until < before);
+        if step.if_lapsed.is_some_and(|before| !intent.as_ref().is_some_and(|intent| lapsed(intent, before))) {
             return Ok(Finished::NotLapsed);
         }
         let intent = intent.ok_or_else(|| Error::not_found("there is no intent of this grant"))?;
         let mut entry = step.entry.clone();
-        entry.event = if lease_until.is_some() { Event::Outcome } else { Event::Addendum };
+        entry.event = if intent.is_open { Event::Outcome } else { Event::Addendum };
         entry.intent = Some(intent.sequence);
         self.execute("DELETE FROM leases WHERE grant_id = ?1", [id])?;
         self.append(log, entry, step.result.clone()).map(Finished::Written)
@@ -161,29 +164,33 @@ impl<'a> Steps<'a> {
         version.map(|version| rows::unsigned("grant", version)).transpose()
     }
 
-    /// Whether the grant's life has ended, whatever its record says by now: somebody may have put an older record back,
-    /// which the gate did seal.
-    fn is_over(&self, grant: &GrantId) -> Result<bool, Failure> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM entries WHERE grant_id = ?1 AND event = 'intent')
-            OR EXISTS (SELECT 1 FROM leases WHERE grant_id = ?1) OR EXISTS (SELECT 1 FROM entries
-            WHERE grant_id = ?1 AND event IN ('denied', 'withdrawn', 'revoked', 'expired'))";
-        Ok(self.prepare(sql)?.query_row([grant.as_str()], |row| row.get(0))?)
-    }
-
-    /// The intent of a grant: open while it has a lease, unless the log says that it ended.
-    fn intent(&self, grant: &str) -> Result<Option<Intent>, Failure> {
-        let open = "SELECT sequence, until FROM leases WHERE grant_id = ?1 AND NOT EXISTS (
-            SELECT 1 FROM entries WHERE grant_id = ?1 AND event = 'outcome')";
-        let closed = "SELECT sequence, NULL FROM entries WHERE grant_id = ?1 AND event = 'intent'";
-        for sql in [open, closed] {
-            let found = self.prepare(sql)?.query_row([grant], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-            let found: Option<(i64, Option<String>)> = found;
-            if let Some((sequence, until)) = found {
+    /// The intent of a grant. The rows say where it may be; whether it is there, and what became of it, the log says.
+    fn intent(&self, grant: &GrantId) -> Result<Option<Intent>, Failure> {
+        let leased = "SELECT sequence, until FROM leases WHERE grant_id = ?1";
+        let logged = "SELECT sequence, NULL FROM entries WHERE grant_id = ?1 AND event = 'intent'";
+        for sql in [leased, logged] {
+            let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+            let found = self.prepare(sql)?.query_row([grant.as_str()], read).optional()?;
+            let Some((sequence, until)): Option<(i64, Option<String>)> = found else { continue };
+            let sequence = rows::unsigned("intent", sequence)?;
+            let history = self.history(grant, sequence)?;
+            if history.intent == Some(sequence) {
                 let lease_until = until.map(|text| rows::time("lease", text)).transpose()?;
-                return Ok(Some(Intent { sequence: rows::unsigned("intent", sequence)?, lease_until }));
+                return Ok(Some(Intent { sequence, is_open: !history.has_outcome, lease_until }));
             }
         }
         Ok(None)
+    }
+
+    /// What the log says of a grant from an entry on, with the entries that are yet to be appended.
+    fn history(&self, grant: &GrantId, since: u64) -> Result<History, Failure> {
+        let stored = since < self.tail.size();
+        let mut history = if stored { self.tail.history(self.rows, grant, since)? } else { History::default() };
+        let appended = self.entries.iter().map(|append| &append.entry);
+        for entry in appended.filter(|entry| entry.sequence >= since && entry.grant.as_ref() == Some(grant)) {
+            history.add(entry.sequence, entry.event);
+        }
+        Ok(history)
     }
 
     /// Writes a grant, and the key under which it was submitted. Some keys that lapsed before `now` make room.

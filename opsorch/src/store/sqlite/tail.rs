@@ -1,7 +1,10 @@
 //! Where the log ends, and what it is made of: entries, the nodes of its tree, its signed head.
 
-use opsorch_schema::Entry;
+use std::borrow::Cow;
+
+use opsorch_schema::{Entry, Event, GrantId};
 use rusqlite::{Connection, params};
+use serde::Deserialize;
 
 use super::failure::Failure;
 use super::{file, read, rows};
@@ -73,24 +76,83 @@ impl Tail {
         Ok(())
     }
 
-    /// Makes sure that the entries from `since` on are those that were signed: whoever could write to the file could have
-    /// taken out of the log what a grant was spent on, and put the grant back. The tree's own head is checked when the
-    /// step's entry is signed.
-    pub(super) fn confirm(&self, transaction: &Connection, since: u64) -> Result<(), Failure> {
+    /// What the entries from `since` on say of a grant, once it is certain that they are those that were signed. Whoever can
+    /// write to the file could have taken out of the log what the grant was spent on, or made the columns and indexes
+    /// anew that lead there, so only the leaves themselves are believed. The tree's own head is checked when the step's
+    /// entry is signed.
+    ///
+    /// It reads all of them, which takes some microseconds for each.
+    pub(super) fn history(&self, transaction: &Connection, grant: &GrantId, since: u64) -> Result<History, Failure> {
         let mut tree = tree_of(transaction, since)?;
+        let mut history = History::default();
         let sql = "SELECT leaf FROM entries WHERE sequence >= ?1 ORDER BY sequence";
         let mut statement = transaction.prepare_cached(sql)?;
         let mut leaves = statement.query([rows::signed(since)?])?;
         while let Some(row) = leaves.next()? {
             let leaf = row.get_ref(0)?.as_bytes().map_err(|error| Failure::malformed("log entry", error))?;
+            history.read(grant, tree.size(), leaf);
             tree.push(leaf_hash(leaf));
         }
         if (tree.size(), tree.root()) == (self.tree.size(), self.tree.root()) {
-            return Ok(());
+            return history.complete();
         }
-        let message =
-            "the stored log is not what was signed: entries were changed since this grant was requested; verify it";
+        let message = format!("the stored log is not what was signed: entries from {since} on were changed; verify it");
         Err(Error::unexpected(message).into())
+    }
+}
+
+/// What the log says of one grant.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    /// The sequence of its intent.
+    pub(super) intent: Option<u64>,
+    /// Whether the intent has an outcome.
+    pub(super) has_outcome: bool,
+    /// Whether it was denied, taken back or lapsed.
+    was_refused: bool,
+    /// An entry that cannot be read, and might say more.
+    unreadable: Option<serde_json::Error>,
+}
+
+impl History {
+    /// Adds an entry of the grant.
+    pub(super) fn add(&mut self, sequence: u64, event: Event) {
+        match event {
+            Event::Intent => self.intent = Some(sequence),
+            Event::Outcome => self.has_outcome = true,
+            Event::Denied | Event::Withdrawn | Event::Revoked | Event::Expired => self.was_refused = true,
+            _ => {}
+        }
+    }
+
+    /// Whether the grant's life has ended, whatever its record says by now: somebody may have put an older record back,
+    /// which the gate did seal.
+    pub(super) fn is_over(&self) -> bool {
+        self.intent.is_some() || self.was_refused
+    }
+
+    /// Reads a leaf, and adds it if it is of the grant.
+    fn read(&mut self, grant: &GrantId, sequence: u64, leaf: &[u8]) {
+        /// All that is read of it.
+        #[derive(Deserialize)]
+        struct Said<'a> {
+            event: Event,
+            #[serde(borrow)]
+            grant: Option<Cow<'a, str>>,
+        }
+
+        match serde_json::from_slice::<Said<'_>>(leaf) {
+            Ok(said) if said.grant.as_deref() == Some(grant.as_str()) => self.add(sequence, said.event),
+            Ok(_) => {}
+            Err(error) => self.unreadable = Some(error),
+        }
+    }
+
+    fn complete(self) -> Result<Self, Failure> {
+        match self.unreadable {
+            Some(error) => Err(Failure::malformed("log entry", error)),
+            None => Ok(self),
+        }
     }
 }
 

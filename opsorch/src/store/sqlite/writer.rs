@@ -117,6 +117,7 @@ impl Committer {
             self.serve(&mut jobs);
             jobs.clear();
         }
+        self.file.let_tidy_up(&self.connection);
     }
 
     fn serve(&mut self, jobs: &mut [Box<dyn Job>]) {

@@ -2,11 +2,11 @@
 
 use std::sync::LazyLock;
 
-use opsorch::ErrorKind;
 use opsorch::audit::{
     Bundle, BundleEntry, Checkpoint, ConsistencyProof, Finding, Hash, InclusionProof, MemoryNodes, Report, SigningKey,
     VerifierKey, consistency_proof, inclusion_proof, leaf_hash, root, verify,
 };
+use opsorch::{ErrorKind, Event};
 use proptest::prelude::*;
 
 const ORIGIN: &str = "example.com/ops";
@@ -290,6 +290,35 @@ fn a_signed_entry_without_a_sequence_is_unreadable() {
         let entries = [BundleEntry::new(0, stored, leaf_hash(stored.as_bytes()))];
         let log = Bundle::new(ORIGIN).checkpoints([sign(&entries, 1)]).entries(entries);
         assert!(matches!(findings(&log)[..], [Finding::Unreadable { sequence: 0, .. }]), "{stored}");
+    }
+}
+
+/// A signed log of what happened to grants.
+fn story(events: &[(&str, &str)]) -> Bundle {
+    let entries: Vec<_> = (0..)
+        .zip(events)
+        .map(|(sequence, (event, grant))| {
+            let stored = format!(r#"{{"sequence":{sequence},"event":"{event}","grant":"{grant}"}}"#);
+            BundleEntry::new(sequence, stored.clone(), leaf_hash(stored.as_bytes()))
+        })
+        .collect();
+    Bundle::new(ORIGIN).checkpoints([sign(&entries, entries.len() as u64)]).entries(entries)
+}
+
+#[test]
+fn a_grant_that_was_spent_twice_is_named_although_everything_is_signed() {
+    let once = [("requested", "g"), ("intent", "g"), ("intent", "h"), ("outcome", "g"), ("outcome", "h")];
+    let more = [("addendum", "g"), ("addendum", "g"), ("refused", "g"), ("refused", "g")];
+    let fine = story(&[&once[..], &more].concat());
+    assert!(check(&fine).is_intact(), "{}", check(&fine));
+    for (event, first) in [(Event::Intent, 1), (Event::Outcome, 3)] {
+        let twice = story(&[&once[..], &more, &[(event.word(), "g")]].concat());
+        let repeated = Finding::Repeated { event, grant: "g".into(), first, second: 9 };
+        assert_eq!(findings(&twice), [repeated.clone()]);
+        let both = excerpt(&twice, &[first as usize, 9]);
+        assert_eq!(findings(&both), [repeated], "in an excerpt as well");
+        let line = format!("entry 9 is a second {event} of grant \"g\", after entry {first}: a grant has one");
+        assert!(check(&twice).to_string().contains(&line), "{}", check(&twice));
     }
 }
 

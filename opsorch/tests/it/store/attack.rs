@@ -37,6 +37,12 @@ impl Attack {
         self.place.raw().execute_batch(sql).unwrap();
     }
 
+    /// The number that a query gives, in which `{grant}` is the id of the grant.
+    fn found(&self, sql: &str) -> i64 {
+        let sql = sql.replace("{grant}", self.request.id.as_str());
+        self.place.raw().query_row(&sql, [], |row| row.get(0)).unwrap()
+    }
+
     fn row(&self) -> Row {
         let sql = "SELECT version, state, body, seal FROM grants WHERE id = ?1";
         let read = |row: &rusqlite::Row<'_>| Ok(Row(row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
@@ -156,6 +162,54 @@ async fn a_grant_that_was_redeemed_is_not_redeemed_again_by_making_the_log_forge
         attack.run(&format!("PRAGMA foreign_keys = OFF; {forget}"));
         let error = attack.assert_refused(1).await;
         assert!(error.message().contains("not what was signed"), "{forget}: {error}");
+    }
+}
+
+/// Makes the columns that tell what an entry is about say nothing.
+const EMPTY_COLUMNS: &str = "
+    CREATE TABLE other (sequence INTEGER PRIMARY KEY, nodes BLOB NOT NULL, head TEXT, result TEXT, leaf TEXT NOT NULL,
+        event TEXT, grant_id TEXT) STRICT;
+    INSERT INTO other SELECT sequence, nodes, head, NULL, leaf, NULL, NULL FROM entries;
+    DROP TABLE entries;
+    ALTER TABLE other RENAME TO entries;
+    DELETE FROM leases;";
+
+/// Takes everything out of the indexes of the log, and leaves the text of the schema as it was.
+const EMPTY_INDEXES: [&str; 3] = [
+    "PRAGMA writable_schema = ON;
+    UPDATE sqlite_schema SET sql = replace(sql, 'WHERE event', 'WHERE event = ''nothing'' AND event')
+        WHERE tbl_name = 'entries' AND type = 'index';
+    PRAGMA writable_schema = RESET",
+    "REINDEX",
+    "PRAGMA writable_schema = ON;
+    UPDATE sqlite_schema SET sql = replace(sql, 'event = ''nothing'' AND ', '');
+    PRAGMA writable_schema = RESET;
+    DELETE FROM leases",
+];
+
+#[tokio::test]
+async fn a_grant_that_was_redeemed_is_not_redeemed_again_by_columns_and_indexes_that_forget_it() {
+    for forget in [&[EMPTY_COLUMNS][..], &EMPTY_INDEXES] {
+        let attack = Attack::approved().await;
+        let active = attack.row();
+        attack.redeem().await.unwrap();
+        attack.put_back(&active);
+        forget.iter().for_each(|sql| attack.run(sql));
+        assert_eq!(attack.found("SELECT count(*) FROM entries WHERE grant_id = '{grant}' AND event = 'intent'"), 0);
+        attack.assert_refused(1).await;
+        attack.world.assert_log_verifies().await;
+    }
+}
+
+#[tokio::test]
+async fn a_grant_that_was_taken_back_is_not_redeemed_by_columns_and_indexes_that_forget_it() {
+    for forget in [&[EMPTY_COLUMNS][..], &EMPTY_INDEXES] {
+        let attack = Attack::approved().await;
+        let active = attack.row();
+        attack.world.ops.approvals(&Context::new(agent())).withdraw(&attack.request.id).await.unwrap();
+        attack.put_back(&active);
+        forget.iter().for_each(|sql| attack.run(sql));
+        attack.assert_refused(0).await;
     }
 }
 
@@ -281,6 +335,32 @@ async fn a_change_that_ended_is_not_opened_again_by_an_inserted_lease() {
         FROM entries WHERE event = 'intent'",
     );
     assert!(attack.world.ops.recover().await.unwrap().is_empty(), "the outcome became unknown");
+    attack.redeem().await.unwrap();
+    attack.world.assert_log_verifies().await;
+}
+
+#[tokio::test]
+async fn a_change_that_ended_is_not_opened_again_by_columns_that_forget_its_outcome() {
+    let attack = Attack::approved().await;
+    attack.redeem().await.unwrap();
+    attack.run(EMPTY_COLUMNS);
+    attack.run(
+        "INSERT INTO leases SELECT leaf ->> '$.grant', sequence, 'mallory', '2000-01-01T00:00:00.000000000Z'
+        FROM entries WHERE leaf ->> '$.event' = 'intent'",
+    );
+    assert!(attack.world.ops.recover().await.unwrap().is_empty(), "the outcome became unknown");
+    attack.world.assert_log_verifies().await;
+}
+
+#[tokio::test]
+async fn a_change_that_never_began_gets_no_outcome_by_an_inserted_lease() {
+    let attack = Attack::approved().await;
+    attack.run(
+        "INSERT INTO leases SELECT grant_id, sequence, 'mallory', '2000-01-01T00:00:00.000000000Z'
+        FROM entries WHERE event = 'approved'",
+    );
+    assert!(attack.world.ops.recover().await.unwrap().is_empty(), "an outcome without an intent");
+    attack.run("DELETE FROM leases");
     attack.redeem().await.unwrap();
     attack.world.assert_log_verifies().await;
 }

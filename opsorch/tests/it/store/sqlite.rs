@@ -339,6 +339,68 @@ async fn a_file_that_was_moved_away_is_not_written_to() {
     assert_sound(&store, 2).await;
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_write_ahead_log_that_was_taken_away_is_not_written_to() {
+    for suffixes in [&["-wal"][..], &["-shm"], &["-wal", "-shm"]] {
+        let place = Place::new();
+        let store = place.open();
+        let log = log();
+        store.request(&log, request("g", "")).await.unwrap();
+        let beside = |suffix: &str| place.0.path().join(format!("opsorch.db{suffix}"));
+        for suffix in suffixes {
+            std::fs::rename(beside(suffix), place.0.path().join(suffix)).unwrap();
+        }
+        assert_unavailable(&store.request(&log, request("lost", "")).await.unwrap_err(), "moved");
+        assert!(store.grant(&"g".into()).await.unwrap().is_some(), "reads go on");
+        for suffix in suffixes {
+            std::fs::write(beside(suffix), b"").unwrap();
+        }
+        assert_unavailable(&store.request(&log, request("lost", "")).await.unwrap_err(), "replaced");
+        for suffix in suffixes {
+            std::fs::rename(place.0.path().join(suffix), beside(suffix)).unwrap();
+        }
+        store.request(&log, request("late", "")).await.unwrap();
+        assert_sound(&store, 2).await;
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn closing_saves_a_write_ahead_log_that_was_deleted_and_deletes_no_other() {
+    for deleted in [&["-wal"][..], &["-shm"], &["-wal", "-shm"]] {
+        let place = Place::new();
+        let store = place.open();
+        store.request(&log(), request("g", "")).await.unwrap();
+        for suffix in deleted {
+            std::fs::remove_file(place.0.path().join(format!("opsorch.db{suffix}"))).unwrap();
+        }
+        drop(store);
+        assert_sound(&place.open(), 1).await;
+    }
+    let place = Place::new();
+    let store = place.open();
+    store.request(&log(), request("g", "")).await.unwrap();
+    let path = place.0.path().join("opsorch.db-wal");
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, b"what another process wrote").unwrap();
+    drop(store);
+    assert_eq!(std::fs::read(&path).unwrap(), b"what another process wrote");
+}
+
+#[tokio::test]
+async fn taking_the_write_ahead_log_into_the_file_stops_nobody() {
+    let place = Place::new();
+    let (store, log) = (place.open(), log());
+    for (number, mode) in ["PASSIVE", "FULL", "RESTART", "TRUNCATE"].iter().enumerate() {
+        store.request(&log, request(&format!("g-{number}"), "")).await.unwrap();
+        place.raw().execute_batch(&format!("PRAGMA wal_checkpoint({mode})")).unwrap();
+    }
+    drop(place.open());
+    store.request(&log, request("late", "")).await.unwrap();
+    assert_sound(&store, 5).await;
+}
+
 #[tokio::test]
 async fn a_damaged_file_is_told_and_what_is_whole_is_read() {
     use std::io::{Seek, SeekFrom, Write};

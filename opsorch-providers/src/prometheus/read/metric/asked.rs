@@ -48,8 +48,10 @@ impl Asked {
             }
         };
         let name = name.to_owned();
-        let (start, end) = (query.start.timestamp_millis(), query.end.timestamp_millis());
-        let when = match start == end {
+        // The first whole millisecond in the span, and the last.
+        let begun = query.start.timestamp_subsec_nanos() % 1_000_000 > 0;
+        let (start, end) = (query.start.timestamp_millis() + i64::from(begun), query.end.timestamp_millis());
+        let when = match query.start == query.end || start >= end {
             true => When::At(end),
             false => When::Over(Plan::new(start, end, query.step, promql::speaks_of_its_span(&promql))),
         };

@@ -6,11 +6,11 @@
 
 use opsorch::Time;
 
-use super::{Labels, Part, QueryResult, Series, parse_value};
+use super::{Labels, MOST_SERIES, Part, QueryResult, Series, parse_value};
 use crate::prometheus::wire::Envelope;
 
-/// What stands before the series.
-const RESULT: &[u8] = b",\"result\":[";
+/// What stands before the series: nothing else in an answer is called so.
+const RESULT: &[u8] = b"\"resultType\":\"matrix\",\"result\":[";
 
 /// How far into an answer the series begin, at most.
 const HEAD: usize = 1024;
@@ -38,6 +38,9 @@ fn all_series(mut rest: &[u8]) -> Option<(Vec<Part>, &[u8])> {
     let mut all = Vec::new();
     loop {
         let (series, after) = one_series(rest, &all)?;
+        if all.len() == MOST_SERIES {
+            return None;
+        }
         all.push(Part::Series(series));
         match after.strip_prefix(b",") {
             Some(after) => rest = after,

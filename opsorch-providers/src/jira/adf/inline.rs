@@ -1,0 +1,248 @@
+//! A line of a document in CommonMark.
+
+use chrono::DateTime;
+
+use super::write::blocks;
+use super::{MENTION, Mark, Node};
+
+/// The marks that CommonMark has, the outermost first.
+const MARKS: [&str; 5] = ["link", "strike", "strong", "em", "code"];
+
+/// The characters that may mean something in a line.
+const SPECIAL: &str = "\\`*_[]<>&#+-.!|~=():\r\n\t";
+
+/// A paragraph. Characters are escaped only where CommonMark would read something else.
+pub(super) fn paragraph(nodes: &[Node]) -> String {
+    let nodes = simple(nodes);
+    let raw = render(&nodes, Escape::Nothing);
+    if is_harmless(&nodes) || reads_as(&raw, &nodes) { raw } else { render(&nodes, Escape::Everything) }
+}
+
+/// As [`paragraph`], in one line: for titles and cells.
+pub(super) fn line(nodes: &[Node]) -> String {
+    let space = |node: &Node| match node.kind.as_ref() {
+        "hardBreak" => Node::text(" ", Vec::new()).unwrap_or_default(),
+        _ => node.clone(),
+    };
+    paragraph(&nodes.iter().map(space).collect::<Vec<_>>())
+}
+
+/// Whether nothing in a line can mean anything.
+fn is_harmless(nodes: &[Node]) -> bool {
+    let is_plain = |text: &str| !text.contains(|letter: char| SPECIAL.contains(letter) || letter.is_control());
+    let ends = [nodes.first(), nodes.last()];
+    nodes.iter().all(|node| node.marks.is_empty() && node.text.as_deref().is_some_and(is_plain))
+        && ends.into_iter().flatten().all(|node| {
+            let text = node.text.as_deref().unwrap_or_default();
+            text.trim() == text && !text.starts_with(|letter: char| letter.is_ascii_digit())
+        })
+}
+
+/// Whether a text is read as this line and nothing else.
+fn reads_as(text: &str, nodes: &[Node]) -> bool {
+    match blocks(text).as_slice() {
+        [] => nodes.is_empty(),
+        [only] => only.kind == "paragraph" && simple(&only.content) == nodes,
+        _ => false,
+    }
+}
+
+/// The line as writing it would make it: only texts, breaks and mentions, only marks that CommonMark has, in their order,
+/// and no blank at the end of what is marked.
+fn simple(nodes: &[Node]) -> Vec<Node> {
+    let mut line: Vec<Node> = Vec::new();
+    for node in nodes {
+        for part in parts(node) {
+            match (line.last_mut(), &part.text) {
+                (Some(Node { text: Some(before), marks, .. }), Some(text)) if *marks == part.marks => {
+                    before.push_str(text)
+                }
+                _ => line.push(part),
+            }
+        }
+    }
+    line
+}
+
+fn parts(node: &Node) -> Vec<Node> {
+    let text = |text: &str| Node::text(text, Vec::new()).into_iter().collect();
+    match node.kind.as_ref() {
+        "text" => marked(node),
+        "hardBreak" => vec![Node::new("hardBreak")],
+        "mention" => {
+            let id = node.attribute("id").unwrap_or_default();
+            let name = node.attribute("text").filter(|name| !name.is_empty()).unwrap_or(id);
+            vec![Node::new("mention").attr("id", id).attr("text", name)]
+        }
+        "inlineCard" => {
+            let url = node.attribute("url").unwrap_or_default();
+            Node::text(url, vec![Mark::link(url, "")]).into_iter().collect()
+        }
+        "emoji" => text(node.attribute("text").or_else(|| node.attribute("shortName")).unwrap_or_default()),
+        "date" => text(&date(node.attribute("timestamp").unwrap_or_default())),
+        "mediaInline" => text(node.attribute("alt").unwrap_or("attachment")),
+        // Also nodes that nobody knows.
+        _ => match node.text.as_deref().or_else(|| node.attribute("text")) {
+            Some(known) => text(known),
+            None => node.content.iter().flat_map(parts).collect(),
+        },
+    }
+}
+
+/// A day, which is sent as milliseconds since 1970.
+fn date(timestamp: &str) -> String {
+    let time = timestamp.parse().ok().and_then(DateTime::from_timestamp_millis);
+    time.map_or_else(|| timestamp.to_owned(), |time| time.format("%Y-%m-%d").to_string())
+}
+
+/// A text with the marks that CommonMark has; blanks at its ends have none but a link.
+fn marked(node: &Node) -> Vec<Node> {
+    let text = node.text.as_deref().unwrap_or_default();
+    let of_kind = |kind: &&str| node.marks.iter().find(|mark| mark.kind == **kind).cloned();
+    let mut marks: Vec<Mark> = MARKS.iter().filter_map(of_kind).collect();
+    marks.retain(|mark| mark.kind != "link" || mark.href().is_some());
+    if marks.iter().any(|mark| mark.kind == "code") {
+        marks.retain(|mark| matches!(&*mark.kind, "code" | "link"));
+        return Node::text(text, marks).into_iter().collect();
+    }
+    let around: Vec<Mark> = marks.iter().filter(|mark| mark.kind == "link").cloned().collect();
+    let (core, start) = (text.trim(), text.len() - text.trim_start().len());
+    let end = start + core.len();
+    let cut = |range| Node::text(text.get::<std::ops::Range<usize>>(range).unwrap_or_default(), around.clone());
+    let middle = Node::text(core, marks.clone());
+    [cut(0..start), middle, cut(end.min(text.len())..text.len())].into_iter().flatten().collect()
+}
+
+/// What is escaped.
+#[derive(Clone, Copy, PartialEq)]
+enum Escape {
+    Nothing,
+    Everything,
+}
+
+fn render(nodes: &[Node], escape: Escape) -> String {
+    let mut written = String::new();
+    let mut open: Vec<&Mark> = Vec::new();
+    let mut is_start = true;
+    for (index, node) in nodes.iter().enumerate() {
+        let shared = open.iter().zip(&node.marks).take_while(|(one, other)| **one == *other).count();
+        close(&mut written, &mut open, shared);
+        let is_last = nodes.get(index + 1).is_none_or(|next| next.kind == "hardBreak");
+        match (node.kind.as_ref(), node.text.as_deref()) {
+            ("hardBreak", _) => written.push('\n'),
+            ("mention", _) => {
+                let name = escaped(node.attribute("text").unwrap_or_default(), escape, false, false);
+                written.push_str(&format!("[{name}]({MENTION}{})", address(node.attribute("id").unwrap_or_default())));
+            }
+            (_, Some(text)) => write_text(&mut written, &mut open, node, text, (escape, is_start, is_last)),
+            _ => {}
+        }
+        is_start = node.kind == "hardBreak";
+    }
+    close(&mut written, &mut open, 0);
+    written
+}
+
+fn write_text<'a>(
+    written: &mut String,
+    open: &mut Vec<&'a Mark>,
+    node: &'a Node,
+    text: &str,
+    (escape, is_start, is_last): (Escape, bool, bool),
+) {
+    if let [link] = node.marks.as_slice()
+        && link.href() == Some(text)
+        && title(link).is_empty()
+        && open.is_empty()
+        && !text.contains(|letter: char| letter.is_whitespace() || letter == '<' || letter == '>')
+    {
+        written.push_str(&format!("<{text}>"));
+        return;
+    }
+    for mark in node.marks.iter().skip(open.len()) {
+        open.push(mark);
+        written.push_str(match mark.kind.as_ref() {
+            "link" => "[",
+            "code" => "",
+            kind => delimiter(kind),
+        });
+    }
+    match node.marks.last() {
+        Some(mark) if mark.kind == "code" => {
+            open.pop();
+            written.push_str(&code(text));
+        }
+        _ => written.push_str(&escaped(text, escape, is_start, is_last)),
+    }
+}
+
+fn close(written: &mut String, open: &mut Vec<&Mark>, keep: usize) {
+    while open.len() > keep {
+        let Some(mark) = open.pop() else { return };
+        match mark.href() {
+            Some(href) => written.push_str(&format!("]({}{})", address(href), title(mark))),
+            None => written.push_str(delimiter(&mark.kind)),
+        }
+    }
+}
+
+fn delimiter(kind: &str) -> &'static str {
+    match kind {
+        "strong" => "**",
+        "em" => "*",
+        "strike" => "~~",
+        _ => "",
+    }
+}
+
+/// What a link says when somebody points at it.
+fn title(link: &Mark) -> String {
+    let title = link.attrs.as_ref().and_then(|attrs| attrs.get("title")?.as_str()).unwrap_or_default();
+    let escaped: String =
+        title.chars().map(|it| if it == '"' || it == '\\' { format!("\\{it}") } else { it.to_string() }).collect();
+    if title.is_empty() { String::new() } else { format!(" \"{escaped}\"") }
+}
+
+/// A code span, between more backticks than it has in a row.
+fn code(text: &str) -> String {
+    let longest = text.split(|letter| letter != '`').map(str::len).max().unwrap_or_default();
+    let fence = "`".repeat(longest + 1);
+    let is_blank = text.trim().is_empty();
+    let touches = text.starts_with('`') || text.ends_with('`') || (text.starts_with(' ') && text.ends_with(' '));
+    let pad = if touches && !is_blank { " " } else { "" };
+    format!("{fence}{pad}{text}{pad}{fence}")
+}
+
+/// An address as the destination of a link.
+fn address(href: &str) -> String {
+    let mut address = String::with_capacity(href.len());
+    for letter in href.chars() {
+        match letter {
+            '(' | ')' | '<' | '>' | '\\' => address.push_str(&format!("%{:02X}", u32::from(letter))),
+            _ if letter.is_whitespace() || letter.is_control() => address.push_str("%20"),
+            _ => address.push(letter),
+        }
+    }
+    address
+}
+
+/// A text in which nothing means anything: punctuation behind backslashes, blanks where they would be lost as references.
+fn escaped(text: &str, escape: Escape, is_start: bool, is_last: bool) -> String {
+    if escape == Escape::Nothing {
+        return text.to_owned();
+    }
+    let (start, end) = (text.len() - text.trim_start().len(), text.trim_end().len());
+    let mut escaped = String::with_capacity(text.len() * 2);
+    for (index, letter) in text.char_indices() {
+        let is_lost = (is_start && index < start) || (is_last && index >= end);
+        if (letter.is_whitespace() && is_lost) || letter.is_control() {
+            escaped.push_str(&format!("&#{};", u32::from(letter)));
+        } else {
+            if SPECIAL.contains(letter) {
+                escaped.push('\\');
+            }
+            escaped.push(letter);
+        }
+    }
+    escaped
+}

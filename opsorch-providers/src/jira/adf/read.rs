@@ -1,0 +1,128 @@
+//! A document to CommonMark.
+
+use super::Node;
+use super::inline::{line, paragraph};
+
+/// What a document says, in CommonMark. What has no form there is read as its text.
+pub(in crate::jira) fn to_commonmark(document: &Node) -> String {
+    blocks(&document.content)
+}
+
+fn blocks(nodes: &[Node]) -> String {
+    joined(nodes, "\n\n")
+}
+
+fn joined(nodes: &[Node], between: &str) -> String {
+    // What belongs into a line stands between blocks only in nodes that nobody knows.
+    let parts = nodes.chunk_by(|one, other| is_inline(one) && is_inline(other)).map(|chunk| match chunk {
+        [node] if !is_inline(node) => block(node),
+        line => paragraph(line),
+    });
+    parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(between)
+}
+
+fn is_inline(node: &Node) -> bool {
+    const INLINE: [&str; 9] =
+        ["text", "hardBreak", "mention", "emoji", "inlineCard", "date", "status", "mediaInline", "placeholder"];
+    INLINE.contains(&node.kind.as_ref())
+}
+
+fn block(node: &Node) -> String {
+    match node.kind.as_ref() {
+        "paragraph" => paragraph(&node.content),
+        "heading" => heading(node),
+        "bulletList" => list(node, |_| "- ".to_owned()),
+        "orderedList" => {
+            let first = node.attrs.as_ref().and_then(|attrs| attrs.get("order")?.as_u64()).unwrap_or(1);
+            list(node, |index| format!("{}. ", first.saturating_add(index as u64)))
+        }
+        "taskList" => list(node, |_| "- ".to_owned()),
+        "decisionList" => list(node, |_| "- ".to_owned()),
+        "codeBlock" => code(node),
+        "blockquote" | "panel" => prefixed(&blocks(&node.content), "> ", "> "),
+        "rule" => "---".to_owned(),
+        "table" => table(node),
+        "media" => format!("[{}]", node.attribute("alt").filter(|alt| !alt.is_empty()).unwrap_or("attachment")),
+        "blockCard" | "embedCard" => node.attribute("url").map(|url| format!("<{url}>")).unwrap_or_default(),
+        "expand" | "nestedExpand" => {
+            let title = node.attribute("title").unwrap_or_default();
+            let parts = [title.to_owned(), blocks(&node.content)];
+            parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
+        }
+        _ if node.content.is_empty() => paragraph(std::slice::from_ref(node)),
+        _ => blocks(&node.content),
+    }
+}
+
+fn heading(node: &Node) -> String {
+    let level = node.attrs.as_ref().and_then(|attrs| attrs.get("level")?.as_u64()).unwrap_or(1).clamp(1, 6);
+    let hashes = "#".repeat(usize::try_from(level).unwrap_or(1));
+    format!("{hashes} {}", line(&node.content)).trim_end().to_owned()
+}
+
+fn list(node: &Node, marker: impl Fn(usize) -> String) -> String {
+    let items = node.content.iter().enumerate().map(|(index, item)| {
+        let marker = marker(index);
+        let indent = " ".repeat(marker.len());
+        let first = match (item.kind.as_ref(), item.attribute("state")) {
+            ("taskItem", Some("DONE")) => format!("{marker}[x] "),
+            ("taskItem", _) => format!("{marker}[ ] "),
+            // A list below a task is a sibling of it.
+            ("taskList" | "bulletList" | "orderedList", _) => return prefixed(&block(item), &indent, &indent),
+            _ => marker,
+        };
+        prefixed(&item_content(&item.content), &first, &indent).trim_end().to_owned()
+    });
+    items.collect::<Vec<_>>().join("\n")
+}
+
+/// The content of an item. A list follows its paragraph at once; other blocks have an empty line between them.
+fn item_content(content: &[Node]) -> String {
+    let is_list = |node: &Node| node.kind.ends_with("List");
+    let only_lists_follow = content.iter().skip(1).all(is_list);
+    joined(content, if only_lists_follow { "\n" } else { "\n\n" })
+}
+
+fn code(node: &Node) -> String {
+    let text: String = node.content.iter().filter_map(|node| node.text.as_deref()).collect();
+    let longest = text.split(|letter| letter != '`').map(str::len).max().unwrap_or_default();
+    let fence = "`".repeat(longest.max(2) + 1);
+    let end = if text.is_empty() { "" } else { "\n" };
+    format!("{fence}{}\n{text}{end}{fence}", node.attribute("language").unwrap_or_default())
+}
+
+/// A text with something before its first line and something before the others.
+fn prefixed(text: &str, first: &str, others: &str) -> String {
+    let lines = text.split('\n').enumerate().map(|(index, line)| {
+        let prefix = if index == 0 { first } else { others };
+        let whole = format!("{prefix}{line}");
+        if line.is_empty() { whole.trim_end().to_owned() } else { whole }
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn table(node: &Node) -> String {
+    let mut rows: Vec<Vec<String>> = node.content.iter().map(|row| row.content.iter().map(cell).collect()).collect();
+    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let has_head = node.content.first().is_some_and(|row| row.content.iter().any(|cell| cell.kind == "tableHeader"));
+    if !has_head {
+        rows.insert(0, Vec::new());
+    }
+    rows.insert(1.min(rows.len()), vec!["---".to_owned(); columns]);
+    let row = |cells: Vec<String>| {
+        let mut cells = cells;
+        cells.resize(columns, String::new());
+        format!("| {} |", cells.join(" | "))
+    };
+    rows.into_iter().map(row).collect::<Vec<_>>().join("\n")
+}
+
+/// A cell in one line, in which a bar is none of the table's.
+fn cell(node: &Node) -> String {
+    let blocks = node.content.iter().map(|node| match node.kind.as_ref() {
+        "paragraph" | "heading" => line(&node.content),
+        _ => block(node).replace('\n', " "),
+    });
+    let text = blocks.filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ");
+    text.replace("\\|", "|").replace('|', "\\|")
+}
