@@ -51,8 +51,10 @@ async fn run(arguments: &[&str]) -> Outcome {
     let cx = Context::new(Actor::service("example")).timeout(Duration::from_secs(60));
     match rest.as_slice() {
         ["--note", incident, text] => {
-            ops.incidents(&cx).append(TimelineAppend::new(*incident, "note", *text)).await?;
-            println!("the note is written");
+            match ops.incidents(&cx).append(TimelineAppend::new(*incident, "note", *text)).await? {
+                Submitted::Done(()) => println!("the note is written"),
+                Submitted::Pending(asked) => println!("the note waits for {}", asked.quorum),
+            }
             Ok(())
         }
         [] => show(&ops, &cx, None).await,
