@@ -34,11 +34,7 @@ pub(in crate::conformance) async fn the_newest_comes_first(bench: &Bench<'_>) ->
 fn is_newest_first(listing: &Listing, condition: &Value, times: &[Time]) -> Checked<bool> {
     for pair in times.windows(2) {
         let [first, second] = pair else { continue };
-        ensure!(
-            first >= second,
-            "{} with {condition}: {first} comes before {second}, which is newer",
-            listing.query
-        );
+        ensure!(first >= second, "{} with {condition}: {first} comes before {second}, which is newer", listing.query);
     }
     Ok(times.len() > 1)
 }

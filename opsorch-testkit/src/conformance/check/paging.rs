@@ -70,7 +70,7 @@ async fn same_by_pages(lab: &Lab, listing: &Listing, conditions: &Value, limit: 
     let small = listing.follow(lab, conditions, limit).await?;
     let lacks = |has: &Followed, other: &Followed| {
         let known = identities(&has.items);
-        identities(&other.items).into_iter().find(|thing| has.is_whole && !known.contains(thing))
+        other.items.iter().map(identity).find(|thing| has.is_whole && !known.contains(thing))
     };
     let query = match conditions.as_object().is_none_or(|conditions| conditions.is_empty()) {
         true => listing.query.to_string(),

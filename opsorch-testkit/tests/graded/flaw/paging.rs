@@ -1,8 +1,6 @@
 //! Faults of pages and ids.
 
-use opsorch::{
-    Clock, Cursor, Error, IncidentId, LogEntry, Page, Query, Response, Result, TicketQuery,
-};
+use opsorch::{Clock, Cursor, Error, IncidentId, LogEntry, Page, Query, Response, Result, TicketQuery};
 use opsorch_testkit::{Conformance, MemoryProvider};
 
 use super::Fault::{Desk, Read, Suite};

@@ -15,11 +15,7 @@ pub const FLAWS: &[Flaw] = &[
         caught_by: &["TK-052"],
         fault: Write(clears_what_an_update_does_not_name),
     },
-    Flaw {
-        name: "changes the status alone",
-        caught_by: &["TK-052"],
-        fault: Write(changes_the_status_alone),
-    },
+    Flaw { name: "changes the status alone", caught_by: &["TK-052"], fault: Write(changes_the_status_alone) },
     Flaw { name: "makes what it cannot find", caught_by: &["TK-053"], fault: Write(makes_what_it_cannot_find) },
     Flaw { name: "comments on nothing", caught_by: &["TK-053"], fault: Write(comments_on_nothing) },
     Flaw { name: "loses the kind of an entry", caught_by: &["TK-054"], fault: Read(loses_the_kind_of_an_entry) },
