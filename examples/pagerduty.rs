@@ -12,8 +12,8 @@ use opsorch::gate::Decision;
 use opsorch::secret::SecretRef;
 use opsorch::transport::ReqwestTransport;
 use opsorch::{
-    Action, Actor, AlertQuery, Context, Incident, IncidentQuery, Operation, OpsOrch, Target, TeamQuery, TimelineAppend,
-    visible,
+    Action, Actor, AlertQuery, Context, Incident, IncidentQuery, Operation, OpsOrch, Submitted, Target, TeamQuery,
+    TimelineAppend, visible,
 };
 use opsorch_providers::pagerduty::{PagerDutyConfig, Region};
 

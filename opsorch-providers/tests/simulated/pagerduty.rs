@@ -2,7 +2,7 @@
 //!
 //! The REST API is below `/api`, the Events API below `/events`; the token, the integration key are [`SECRET`].
 // It is part of several tests.
-#![allow(unreachable_pub)]
+#![allow(unreachable_pub, clippy::result_large_err)]
 
 pub mod account;
 mod events;

@@ -91,7 +91,8 @@ impl Lab {
         let limits = session.limits().map(|limits| (limits.clone(), offered));
         let watch = Watch { observed: Arc::clone(&session.observed), made: Arc::clone(&made), limits };
         let ops = OpsOrch::builder()
-            .provider(provider)
+            // Keys are made of what is configured too, where a replay has another address.
+            .provider(provider.fingerprint("conformance"))
             .clock(place.clock())
             .without_layers()
             .layer(watch.clone())

@@ -150,7 +150,7 @@ pub(super) fn tag(run: &str, rule: &str, lab: usize) -> String {
 fn begun(title: &str) -> Option<Time> {
     let (_, run) = title.split_once(PREFIX)?;
     let part = |from: usize, to: usize| run.get(from..to);
-    let (date, time) = ([part(0, 4)?, part(4, 6)?, part(6, 8)?], [part(9, 11)?, part(11, 13)?, part(13, 15)?]);
+    let (date, time) = ([part(0, 4)?, part(4, 6)?, part(6, 8)?], [part(8, 10)?, part(10, 12)?, part(12, 14)?]);
     format!("{}T{}Z", date.join("-"), time.join(":")).parse().ok()
 }
 
@@ -210,7 +210,7 @@ fn closing(create: Operation, id: &str) -> Option<Action> {
 pub(super) async fn clean_up(hand: &Hand) -> Vec<String> {
     let mut left = Vec::new();
     // Closing asks what was made: it must not be locked meanwhile.
-    let made = hand.made().all().clone();
+    let made = { hand.made().all().clone() };
     for (create, id) in made {
         let Some(closing) = closing(create, &id) else { continue };
         // What is in conflict with being closed is closed already.

@@ -16,6 +16,8 @@ use super::{assert_invalid, assert_unsupported};
 
 const KEY: &str = "db-1/disk";
 
+type IsMeant = fn(&ErrorKind) -> bool;
+
 async fn query(desk: &Desk, query: AlertQuery) -> Result<Page<Alert>> {
     desk.ops.alerts(&desk.cx).query(query).await
 }
@@ -247,7 +249,7 @@ async fn a_refused_event_says_why() {
     let invalid = |kind: &ErrorKind| matches!(kind, ErrorKind::Invalid { .. });
     let limited = |kind: &ErrorKind| *kind == ErrorKind::RateLimited { retry_after: None };
     let unexpected = |kind: &ErrorKind| *kind == ErrorKind::Unexpected;
-    let cases: [(Reply, fn(&ErrorKind) -> bool, bool); 5] = [
+    let cases: [(Reply, IsMeant, bool); 5] = [
         (refused(json!(["Invalid routing key canary-7d1f0a-secret"])), unauthenticated, false),
         (refused(json!(["'payload.severity' is invalid"])), invalid, false),
         (too_many(&[]), limited, false),
