@@ -1,10 +1,18 @@
 //! `docs/support.md` is written from the runs of the conformance suite over every kind.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+#[path = "conformance/github.rs"]
+mod github;
+#[path = "conformance/jira.rs"]
+mod jira;
 #[path = "conformance/local.rs"]
 mod local;
+#[path = "conformance/pagerduty.rs"]
+mod pagerduty;
 #[path = "conformance/prometheus.rs"]
 mod prometheus;
+#[path = "conformance/slack.rs"]
+mod slack;
 
 use std::fmt::Write;
 use std::path::Path;
@@ -29,7 +37,14 @@ fn the_support_page_is_what_the_suites_found() {
 }
 
 fn page() -> String {
-    let kinds = [("local", local::suite()), ("prometheus", prometheus::suite())];
+    let kinds = [
+        ("github", github::suite()),
+        ("jira", jira::suite()),
+        ("local", local::suite()),
+        ("pagerduty", pagerduty::suite()),
+        ("prometheus", prometheus::suite()),
+        ("slack", slack::suite()),
+    ];
     let names = kinds.each_ref().map(|(name, _)| *name);
     let mut page = format!(
         "# What each provider supports\n\n\
