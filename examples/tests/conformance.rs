@@ -5,8 +5,8 @@
 mod write_an_adapter;
 
 fn main() -> std::process::ExitCode {
-    opsorch_testkit::Conformance::of::<write_an_adapter::TodoConfig>(|place| {
-        serde_json::json!({ "path": place.folder().join("todo.txt") })
-    })
+    opsorch_testkit::Conformance::of::<write_an_adapter::TodoConfig>(
+        |place| serde_json::json!({ "path": place.folder().join("todo.txt") }),
+    )
     .main()
 }

@@ -58,7 +58,9 @@ fn page() -> String {
         row(&mut page, &format!("`{operation}`"), cells);
     }
     let reports = kinds.each_ref().map(|(_, suite)| suite.run());
-    page.push_str("\n## Rules\n\nThe [rules](conformance.md) that were checked. A rule that has nothing to look at is not.\n\n");
+    page.push_str(
+        "\n## Rules\n\nThe [rules](conformance.md) that were checked. A rule that has nothing to look at is not.\n\n",
+    );
     page.push_str(&header("rule", &names));
     for rule in Conformance::rules() {
         row(&mut page, rule.id(), reports.iter().map(|report| mark(report, rule.id())));

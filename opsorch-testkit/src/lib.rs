@@ -41,19 +41,19 @@
 
 mod approver;
 mod cassette;
+pub mod conformance;
 mod contract;
+pub mod double;
 mod fault;
 mod fault_server;
 mod memory;
 mod record;
 mod replay;
-pub mod conformance;
-pub mod double;
 pub mod store;
 
 pub use approver::ScriptedApprover;
-pub use conformance::Conformance;
 pub use cassette::{Cassette, Scrub};
+pub use conformance::Conformance;
 pub use contract::{Contract, Exchanges, Guarded, Violation};
 pub use fault::{Fault, Faults, Recorded};
 pub use fault_server::{ClosedPort, FaultServer, NetworkFault};

@@ -1,7 +1,7 @@
 //! The kind `local`, over folders of their own.
 
-mod catalog;
 mod alerts;
+mod catalog;
 mod config;
 mod deployments;
 mod file;
