@@ -185,7 +185,7 @@ mod tests {
         }
         let several = Address::parse("@ada, bob@example.com,U012AB3CD").unwrap();
         assert!(matches!(several, Address::People(people) if people.len() == 3));
-        for wrong in ["", " ", "#", "#ops,#dev", "@", &vec!["@a"; 9].join(",")] {
+        for wrong in ["", " ", "#", "#ops,#dev", "@", &["@a"; 9].join(",")] {
             assert!(Address::parse(wrong).is_err(), "{wrong}");
         }
     }

@@ -41,7 +41,7 @@ async fn work(ops: &OpsOrch) {
 }
 
 async fn check(deployment: Deployment, document: &str) {
-    let folder = env::var("OPSORCH_CONTRACTS").expect("the folder of the vendors' documents");
+    let folder = env::var("OPSORCH_CONTRACTS").unwrap();
     let contract = Contract::open(Path::new(&folder).join(document)).unwrap();
     let is_cloud = deployment == Deployment::Cloud;
     let make = if is_cloud { Jira::cloud } else { Jira::data_center };

@@ -314,8 +314,8 @@ fn a_grant_that_was_spent_twice_is_named_although_everything_is_signed() {
     for (event, first) in [(Event::Intent, 1), (Event::Outcome, 3)] {
         let twice = story(&[&once[..], &more, &[(event.word(), "g")]].concat());
         let repeated = Finding::Repeated { event, grant: "g".into(), first, second: 9 };
-        assert_eq!(findings(&twice), [repeated.clone()]);
-        let both = excerpt(&twice, &[first as usize, 9]);
+        assert_eq!(findings(&twice), std::slice::from_ref(&repeated));
+        let both = excerpt(&twice, &[usize::try_from(first).unwrap(), 9]);
         assert_eq!(findings(&both), [repeated], "in an excerpt as well");
         let line = format!("entry 9 is a second {event} of grant \"g\", after entry {first}: a grant has one");
         assert!(check(&twice).to_string().contains(&line), "{}", check(&twice));

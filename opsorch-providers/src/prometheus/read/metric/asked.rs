@@ -49,7 +49,7 @@ impl Asked {
         };
         let name = name.to_owned();
         // The first whole millisecond in the span, and the last.
-        let begun = query.start.timestamp_subsec_nanos() % 1_000_000 > 0;
+        let begun = !query.start.timestamp_subsec_nanos().is_multiple_of(1_000_000);
         let (start, end) = (query.start.timestamp_millis() + i64::from(begun), query.end.timestamp_millis());
         let when = match query.start == query.end || start >= end {
             true => When::At(end),
