@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use opsorch::secret::{Secret, SecretRef, SecretSource};
-use opsorch::{Error, ErrorKind, Operation, OperationSet, Provider, Registry, Result, async_trait};
+use opsorch::{Effect, Error, ErrorKind, Operation, OperationSet, Provider, Registry, Result, async_trait};
 use serde_json::{Value, json};
 
 use crate::conformance::lab::{CANARY, Lab, NAME};
@@ -97,6 +97,8 @@ pub(in crate::conformance) async fn it_offers_the_same_each_time(bench: &Bench<'
     // Both as labs have them: in a real account they may only read.
     let (here, other) = (offered(&lab), offered(&bench.open_bare().await?));
     ensure!(other == here, "a provider in another place offers {other} instead of {here}");
+    let reads = |set: OperationSet| all(|operation| set.contains(operation) && operation.effect() == Effect::Read);
+    ensure!(here == first || here == reads(first), "of one configuration, one provider offers {first}, another {here}");
     Ok(Verdict::Kept)
 }
 
@@ -169,5 +171,9 @@ fn no_configuration() -> Verdict {
 }
 
 fn offered(lab: &Lab) -> OperationSet {
-    Operation::ALL.iter().copied().filter(|operation| lab.offers(*operation)).collect()
+    all(|operation| lab.offers(operation))
+}
+
+fn all(are: impl Fn(Operation) -> bool) -> OperationSet {
+    Operation::ALL.iter().copied().filter(|operation| are(*operation)).collect()
 }
