@@ -3,6 +3,16 @@
 //! | kind | feature | offers |
 //! |---|---|---|
 #![cfg_attr(
+    feature = "datadog",
+    doc = "| [`datadog`] | `datadog` | metrics, logs, monitors, incidents, services, teams and who is on call from Datadog |"
+)]
+#![cfg_attr(
+    not(feature = "datadog"),
+    doc = "| `datadog` | `datadog` | metrics, logs, monitors, incidents, services, teams and who is on call from Datadog |"
+)]
+#![cfg_attr(feature = "elastic", doc = "| [`elastic`] | `elastic` | logs in Elasticsearch and OpenSearch |")]
+#![cfg_attr(not(feature = "elastic"), doc = "| `elastic` | `elastic` | logs in Elasticsearch and OpenSearch |")]
+#![cfg_attr(
     feature = "github",
     doc = "| [`github`] | `github` | issues, deployments, workflow runs, repositories and teams of GitHub |"
 )]
@@ -10,6 +20,8 @@
     not(feature = "github"),
     doc = "| `github` | `github` | issues, deployments, workflow runs, repositories and teams of GitHub |"
 )]
+#![cfg_attr(feature = "grafana", doc = "| [`grafana`] | `grafana` | alerts that Grafana sends |")]
+#![cfg_attr(not(feature = "grafana"), doc = "| `grafana` | `grafana` | alerts that Grafana sends |")]
 #![cfg_attr(feature = "jira", doc = "| [`jira`] | `jira` | tickets in Jira Cloud and Data Center |")]
 #![cfg_attr(not(feature = "jira"), doc = "| `jira` | `jira` | tickets in Jira Cloud and Data Center |")]
 #![cfg_attr(
@@ -61,8 +73,14 @@
 //! Every kind has the same files: its documentation, its `KIND` and the type of its configuration in `<kind>.rs`, the
 //! readers and writers below it, and `docs.md` with its set-up and limits.
 
+#[cfg(feature = "datadog")]
+pub mod datadog;
+#[cfg(feature = "elastic")]
+pub mod elastic;
 #[cfg(feature = "github")]
 pub mod github;
+#[cfg(feature = "grafana")]
+pub mod grafana;
 #[cfg(feature = "jira")]
 pub mod jira;
 #[cfg(feature = "local")]
@@ -74,6 +92,8 @@ pub mod prometheus;
 #[cfg(feature = "slack")]
 pub mod slack;
 
+#[cfg(any(feature = "jira", feature = "pagerduty", feature = "prometheus"))]
+mod fields;
 #[cfg(any(feature = "github", feature = "local", feature = "pagerduty", feature = "prometheus"))]
 mod query;
 #[cfg(any(feature = "github", feature = "jira", feature = "pagerduty", feature = "slack"))]

@@ -80,6 +80,10 @@
 //! |---|---|---|
 //! | `reqwest` | yes | `transport::ReqwestTransport`; without it an embedder brings its own [`transport::Transport`] |
 //! | `sqlite` | no | `store::SqliteStore`: grants and the log in one file |
+//! | `plugin` | no | `plugin`: providers that are child processes, in any language |
+//! | `http` | no | `http`: the control plane as an axum router |
+//! | `mcp` | no | `mcp`: the control plane as a server of the Model Context Protocol |
+//! | `encryption` | no | `secret::EncryptedFile`: secrets at rest |
 //!
 //! A feature adds API and changes no behaviour.
 
@@ -94,7 +98,13 @@ mod registry;
 pub mod audit;
 pub mod capability;
 pub mod gate;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod layer;
+#[cfg(feature = "mcp")]
+pub mod mcp;
+#[cfg(feature = "plugin")]
+pub mod plugin;
 pub mod secret;
 pub mod store;
 pub mod transport;

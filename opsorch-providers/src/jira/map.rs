@@ -5,13 +5,13 @@ use std::borrow::Cow;
 use chrono::DateTime;
 use opsorch::transport::Url;
 use opsorch::{Comment, Fields, Ticket, TicketStatus, TicketStatusLevel, Time};
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::Deployment;
 use super::adf;
 use super::wire::{self, Category, Issue, IssueFields, Named, Status, Text, User};
+use crate::fields::put;
 
 /// The categories of statuses by which levels are asked for, by the ids that every Jira has.
 const OPEN: [u8; 2] = [2, 4];
@@ -223,20 +223,6 @@ fn link(link: &wire::Link<'_>) -> Option<Value> {
         (Some(issue), _) => Some(json!({ "type": kind, "to": issue.key })),
         (None, Some(issue)) => Some(json!({ "type": kind, "from": issue.key })),
         (None, None) => None,
-    }
-}
-
-/// Keeps what there is: `null`, and what is empty, is left out.
-fn put(fields: &mut Fields, name: &str, value: impl Serialize) {
-    let value = json!(value);
-    let is_empty = match &value {
-        Value::Null => true,
-        Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        _ => false,
-    };
-    if !is_empty {
-        fields.insert(name.to_owned(), value);
     }
 }
 

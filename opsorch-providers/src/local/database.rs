@@ -139,7 +139,6 @@ impl Database {
 
     /// Makes a change of the provider's own, that nobody asked for: each call is another one. Else as
     /// [`change`](Self::change).
-    #[allow(dead_code)] // what goes on by itself: alerts of thresholds, steps of runs
     pub(super) async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Edit<'_>) -> Result<T> + Send + 'static,

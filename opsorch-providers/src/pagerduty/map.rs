@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use opsorch::transport::Url;
 use opsorch::{Fields, Severity};
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use self::severity::{Severities, Urgencies};
 use super::wire::Reference;
+use crate::fields::put;
 
 pub(super) mod alert;
 pub(super) mod incident;
@@ -54,19 +54,4 @@ fn named(reference: &Reference) -> Option<Value> {
 
 fn all_named<'a>(references: impl IntoIterator<Item = &'a Reference>) -> Vec<Value> {
     references.into_iter().filter_map(named).collect()
-}
-
-/// Keeps what there is: `null`, and what is empty, is left out.
-fn put(fields: &mut Fields, name: &str, value: impl Serialize) {
-    let value = json!(value);
-    let is_empty = match &value {
-        Value::Null => true,
-        Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::Object(entries) => entries.is_empty(),
-        Value::Bool(_) | Value::Number(_) => false,
-    };
-    if !is_empty {
-        fields.insert(name.to_owned(), value);
-    }
 }

@@ -46,6 +46,11 @@ pub(super) struct Found {
 pub(super) trait Part: DeserializeOwned {
     type Item;
     fn into_parts(self) -> (Vec<Self::Item>, Found);
+
+    /// For lists that have no pages.
+    fn into_items(self) -> Vec<Self::Item> {
+        self.into_parts().0
+    }
 }
 
 /// Answers that hold a list: the type, and the member that is the list.
@@ -58,13 +63,6 @@ macro_rules! parts {
             more: Option<bool>,
             #[serde(default)]
             limit: Option<usize>,
-        }
-
-        impl $part {
-            #[allow(dead_code)] // for those that have no pages
-            pub(super) fn into_items(self) -> Vec<$item> {
-                self.$member
-            }
         }
 
         impl Part for $part {

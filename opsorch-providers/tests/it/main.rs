@@ -2,8 +2,14 @@
 // Helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
 
+#[cfg(feature = "datadog")]
+mod datadog;
+#[cfg(feature = "elastic")]
+mod elastic;
 #[cfg(feature = "github")]
 mod github;
+#[cfg(feature = "grafana")]
+mod grafana;
 #[cfg(feature = "jira")]
 mod jira;
 #[cfg(feature = "local")]

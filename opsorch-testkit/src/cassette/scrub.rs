@@ -9,19 +9,24 @@ use opsorch::{Error, Result};
 const SHORTEST: usize = 6;
 
 /// The headers that hold credentials or signatures. A name with `*` at its end is the beginning of names.
-const SECRET_HEADERS: [&str; 17] = [
+const SECRET_HEADERS: [&str; 22] = [
     "api-key",
     "authorization",
+    "circle-token",
     "cookie",
     "dd-api-key",
     "dd-application-key",
     "private-token",
     "proxy-authorization",
     "set-cookie",
+    "x-access-token",
     "x-amz-security-token",
     "x-api-key",
     "x-auth-token",
+    "x-csrf-token",
+    "x-datadog-api-key",
     "x-gitlab-token",
+    "x-goog-api-key",
     "x-hub-signature*",
     "x-pagerduty-signature*",
     "x-slack-signature",
@@ -30,9 +35,10 @@ const SECRET_HEADERS: [&str; 17] = [
 ];
 
 /// The fields that hold credentials or signatures, in small letters without `-` and `_`.
-const SECRET_FIELDS: [&str; 43] = [
+const SECRET_FIELDS: [&str; 51] = [
     "accesskey",
     "accesstoken",
+    "accesstokensecret",
     "apikey",
     "apitoken",
     "appkey",
@@ -41,6 +47,7 @@ const SECRET_FIELDS: [&str; 43] = [
     "authorization",
     "authtoken",
     "bearertoken",
+    "botaccesstoken",
     "bottoken",
     "clientassertion",
     "clientsecret",
@@ -54,26 +61,32 @@ const SECRET_FIELDS: [&str; 43] = [
     "passwd",
     "password",
     "privatekey",
+    "privatekeypem",
     "privatetoken",
     "pwd",
     "refreshtoken",
     "routingkey",
     "secret",
+    "secretaccesskey",
     "secretkey",
     "securitytoken",
     "servicekey",
+    "sessionid",
     "sessiontoken",
     "sharedsecret",
     "sig",
     "signature",
     "signingsecret",
+    "slacktoken",
     "token",
     "usertoken",
     "webhooksecret",
     "webhooktoken",
+    "webhookurl",
     "xamzcredential",
     "xamzsecuritytoken",
     "xamzsignature",
+    "xapikey",
 ];
 
 /// The headers that differ from one recording to the next, or that belong to the connection.
@@ -117,7 +130,8 @@ const VOLATILE_HEADERS: [&str; 32] = [
 /// * **By rule**: what stands in headers that hold credentials (`authorization`, `cookie`, `x-api-key`, every header
 ///   marked sensitive, …), in parameters of a query or a form and in fields of JSON that are named like one (`token`,
 ///   `password`, `client_secret`, `routing_key`, …), and after such a name and `=` in any text. Capitals, `-` and `_`
-///   in the name of a field do not matter. What a rule has found and has 8 bytes or more is scrubbed elsewhere too.
+///   in the name of a field do not matter, and a text that is JSON itself is looked into. What a rule has found and has 8
+///   bytes or more is scrubbed elsewhere too, as are the values of cookies and the password of `Basic`.
 /// * **By value**: the secrets that are given, anywhere, whatever their case, percent-encoded, in base64 (also as a part
 ///   of what is encoded) or JSON-escaped.
 ///

@@ -1,5 +1,7 @@
 //! Takes out of exchanges what must not be written.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use opsorch::secret::Secret;
 use serde_json::Value;
 use url::form_urlencoded;
@@ -86,6 +88,9 @@ impl Scrubber {
 
     /// The value of a header that is secret, with the scheme left to read.
     fn credential(&mut self, name: &str, value: &str) -> String {
+        for part in parts(name, value) {
+            self.number(&part, LEARNT);
+        }
         match value.split_once(' ') {
             Some((scheme, secret))
                 if name.ends_with("authorization") && SCHEMES.contains(&scheme.to_ascii_lowercase().as_str()) =>
@@ -109,16 +114,8 @@ impl Scrubber {
         match body {
             Body::Json(value) => Body::Json(self.json(value, false)),
             Body::Form(pairs) => Body::Form(self.pairs(pairs).unordered()),
-            Body::Text(text) => Body::Text(self.text_body(text)),
+            Body::Text(text) => Body::Text(self.text(text)),
             Body::Base64(bytes) => Body::Base64(self.bytes(bytes)),
-        }
-    }
-
-    /// Text may be JSON that could not be embedded as it is. Where it holds no secret it stays as it is.
-    fn text_body(&mut self, text: &str) -> String {
-        match parse_json(text).map(|value| (self.json(&value, false), value)) {
-            Some((scrubbed, value)) if scrubbed != value => scrubbed.to_string(),
-            _ => self.text(text),
         }
     }
 
@@ -143,7 +140,14 @@ impl Scrubber {
         }
     }
 
+    /// A text that is JSON, as in a field of a form, is scrubbed as such. Where it holds no secret it stays as it is.
     fn text(&mut self, text: &str) -> String {
+        if let Some(value) = parse_json(text) {
+            let scrubbed = self.json(&value, false);
+            if scrubbed != value {
+                return scrubbed.to_string();
+            }
+        }
         // A spelling begins and ends where a character does, so that what is left is text.
         let scrubbed = String::from_utf8_lossy(&self.bytes(text.as_bytes())).into_owned();
         self.parameters(&scrubbed)
@@ -204,6 +208,24 @@ impl Scrubber {
         self.values.push(secret);
         number
     }
+}
+
+/// What is secret by itself within the value of a header: the values of cookies, and the password of `Basic`.
+fn parts(name: &str, value: &str) -> Vec<String> {
+    let cookie = |pair: &str| pair.split_once('=').map(|(_, value)| value.trim().trim_matches('"').to_owned());
+    match name {
+        "cookie" => value.split(';').filter_map(cookie).collect(),
+        // What stands behind the first are its attributes.
+        "set-cookie" => value.split(';').take(1).filter_map(cookie).collect(),
+        _ => password(value).into_iter().collect(),
+    }
+}
+
+fn password(value: &str) -> Option<String> {
+    let (scheme, pair) = value.split_once(' ')?;
+    let pair = scheme.eq_ignore_ascii_case("basic").then(|| STANDARD.decode(pair.trim()).ok())??;
+    let (_, password) = std::str::from_utf8(&pair).ok()?.split_once(':')?;
+    Some(password.to_owned())
 }
 
 /// What a placeholder begins with, with or without a number.

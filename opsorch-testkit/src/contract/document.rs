@@ -145,8 +145,8 @@ fn each_schema_of(part: &mut Value, change: &mut impl FnMut(&mut Value)) {
                 match name.as_str() {
                     "schema" => change(value),
                     "example" | "examples" | "default" => (),
-                    // Here names are free: a header may be called "schema".
-                    "headers" => each_value(value, &mut |header| each_schema_of(header, &mut *change)),
+                    // Here names are free: a header may be called "schema", and an answer is called "default".
+                    "headers" | "responses" => each_value(value, &mut |header| each_schema_of(header, &mut *change)),
                     _ => each_schema_of(value, &mut *change),
                 }
             }

@@ -16,7 +16,7 @@ enum Piece {
 
 impl Template {
     pub(super) fn new(text: &str) -> Self {
-        let segments = text.trim_start_matches('/').split('/').map(pieces).collect();
+        let segments = below(text).map(pieces).collect();
         Self { text: text.to_owned(), segments }
     }
 
@@ -26,7 +26,7 @@ impl Template {
 
     /// The names and what stands in their places, decoded; `None` where the path is another.
     pub(super) fn values(&self, path: &str) -> Option<Vec<(String, String)>> {
-        let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+        let parts: Vec<&str> = below(path).collect();
         if parts.len() != self.segments.len() {
             return None;
         }
@@ -46,6 +46,11 @@ impl Template {
         };
         self.segments.iter().map(rank).collect()
     }
+}
+
+/// The segments of a path. Only the first slash says nothing: `//incidents` is another path than `/incidents`.
+fn below(path: &str) -> std::str::Split<'_, char> {
+    path.strip_prefix('/').unwrap_or(path).split('/')
 }
 
 fn pieces(segment: &str) -> Vec<Piece> {

@@ -59,11 +59,18 @@ pub(super) fn scalars(text: &str, shapes: &[&Value]) -> Vec<Value> {
     let mut values = Vec::new();
     values.extend(flag.filter(|_| permits(shapes, "boolean")).map(Value::Bool));
     if permits(shapes, "number") || permits(shapes, "integer") {
-        values.extend(serde_json::from_str::<Number>(text).ok().map(Value::Number));
+        values.extend(number(text, wants(shapes, "number")).map(Value::Number));
     }
     values.extend((text.is_empty() && wants(shapes, "null")).then_some(Value::Null));
     values.push(Value::String(text.to_owned()));
     values
+}
+
+/// A text as a number. JSON Schema takes `1e1` and `10.0` for integers too, servers that read parameters do not.
+fn number(text: &str, with_fraction: bool) -> Option<Number> {
+    let is_plain = text.strip_prefix('-').unwrap_or(text).bytes().all(|byte| byte.is_ascii_digit());
+    let is_bare = !text.contains(char::is_whitespace);
+    serde_json::from_str(text).ok().filter(|_| is_plain || (with_fraction && is_bare))
 }
 
 /// Texts as a list: its items as their schema has them, or all of them texts.

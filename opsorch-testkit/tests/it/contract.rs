@@ -90,6 +90,7 @@ fn the_most_concrete_path_wins() {
     assert_broken(&contract, &get("/alerts/7"), &self::ok(), "/{kind}/{id} takes POST");
     assert_broken(&contract, &get("/incidents"), &self::ok(), "no path of the document fits");
     assert_broken(&contract, &get("/incidents/"), &self::ok(), "no path of the document fits");
+    assert_broken(&contract, &get("//incidents/7"), &self::ok(), "no path of the document fits");
 }
 
 #[test]
@@ -142,6 +143,24 @@ fn null_and_bounds_are_read_as_openapi_3_0_has_them() {
         in_body("3.0.3", json!({ "properties": { "nullable": { "type": "boolean" } }, "required": ["nullable"] }));
     assert_kept(&named, &sent(&json!({ "nullable": true })), &ok());
     assert_broken(&named, &sent(&json!({})), &ok(), "\"nullable\" is a required property");
+}
+
+/// An answer is called `default`, as a value is elsewhere that is no part of the contract.
+#[test]
+fn the_answer_for_every_other_status_is_read_as_the_rest_is() {
+    let schema = json!({
+        "type": "object",
+        "properties": {
+            "error": { "type": "string", "nullable": true },
+            "wait": { "type": "integer", "minimum": 0, "exclusiveMinimum": true },
+        },
+    });
+    let default = json!({ "description": "an error", "content": { "application/json": { "schema": schema } } });
+    let contract = one("3.0.0", json!({ "responses": { "default": default } }));
+    let says = |body: Value| answer(StatusCode::BAD_GATEWAY, &body);
+    assert_kept(&contract, &post("/x"), &says(json!({ "error": null, "wait": 1 })));
+    assert_broken(&contract, &post("/x"), &says(json!({ "error": 7 })), "/error");
+    assert_broken(&contract, &post("/x"), &says(json!({ "wait": 0 })), "/wait");
 }
 
 #[test]

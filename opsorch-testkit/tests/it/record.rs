@@ -166,6 +166,35 @@ async fn rules_find_credentials_by_the_name_of_what_holds_them() {
 }
 
 #[tokio::test]
+async fn what_is_secret_within_another_value_is_found_too() {
+    let form = "payload=%7B%22token%22%3A%22form-token-1234%22%2C%22user%22%3A%22ada%22%7D";
+    let basic = "Basic YWRhOm9wZW4tc2VzYW1lLTEyMzQ="; // ada:open-sesame-1234
+    let asked = request(
+        Method::POST,
+        "/sessions/cookie-value-1234",
+        &[
+            ("content-type", "application/x-www-form-urlencoded"),
+            ("authorization", basic),
+            ("x-goog-api-key", "g-123456"),
+        ],
+        form,
+    );
+    let answer = reply(
+        &[JSON, ("set-cookie", "sid=cookie-value-1234; Path=/; HttpOnly")],
+        r#"{"echo": "open-sesame-1234", "log": "{\"secret_access_key\": \"nested-1234\", \"kept\": 1}"}"#,
+    );
+    let again = request(Method::GET, "/sessions/cookie-value-1234", &[], "");
+    let value = recorded(Scrub::new(), [(asked, answer), (again, reply(&[], "ok"))]).await;
+    let asked = &value["exchanges"][0]["request"];
+    assert!(asked["body"]["form"]["payload"].as_str().unwrap().ends_with(r#""user":"ada"}"#), "{value}");
+    assert!(value["exchanges"][0]["reply"]["body"]["json"]["log"].as_str().unwrap().contains("\"kept\":1"), "{value}");
+    let text = value.to_string();
+    for secret in ["form-token-1234", "open-sesame-1234", "cookie-value-1234", "nested-1234", "g-123456", "YWRhOm9"] {
+        assert!(!text.contains(secret), "{secret}: {text}");
+    }
+}
+
+#[tokio::test]
 async fn a_header_that_the_client_marks_as_secret_is_scrubbed_without_a_rule() {
     let recorder = Recorder::new(Scripted::new([reply(&[], "ok")]), "example", Scrub::new());
     let client = done(Client::new(Arc::new(recorder.clone()), "https://h.example.org".parse().unwrap()));

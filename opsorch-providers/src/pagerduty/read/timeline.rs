@@ -8,7 +8,7 @@ use opsorch::{Context, IncidentId, Page, Result, TimelineEntry};
 
 use crate::pagerduty::api::{Api, WALL, known_id};
 use crate::pagerduty::map::Map;
-use crate::pagerduty::wire::{LogEntryList, NoteList};
+use crate::pagerduty::wire::{LogEntryList, NoteList, Part as _};
 
 /// What happened to incidents: PagerDuty's log, and the notes of people.
 #[derive(Debug)]

@@ -2,12 +2,12 @@
 
 use opsorch::transport::Url;
 use opsorch::{Alert, AlertId, AlertStatus, AlertStatusLevel, Fields, Severity, SeverityLevel};
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::fingerprint::fingerprint;
 use super::matcher::equals;
 use super::page::alertmanager;
+use crate::fields::put;
 use crate::prometheus::labels::ScopeLabels;
 use crate::prometheus::wire::alertmanager::{self as wire, Labels, Silence};
 use crate::prometheus::wire::{rules, webhook};
@@ -170,19 +170,4 @@ fn severity(label: Option<&str>) -> Severity {
 fn number(value: &Value) -> Value {
     let parsed = value.as_str().and_then(|text| text.parse::<f64>().ok());
     parsed.and_then(serde_json::Number::from_f64).map_or_else(|| value.clone(), Value::Number)
-}
-
-/// Keeps what there is: `null`, and what is empty, is left out.
-fn put(fields: &mut Fields, name: &str, value: impl Serialize) {
-    let value = json!(value);
-    let is_empty = match &value {
-        Value::Null => true,
-        Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::Object(entries) => entries.is_empty(),
-        Value::Bool(_) | Value::Number(_) => false,
-    };
-    if !is_empty {
-        fields.insert(name.to_owned(), value);
-    }
 }

@@ -36,6 +36,9 @@ fn text_is_what_its_schema_makes_of_it() {
     assert_broken(&number, &post("/x?a=500"), &ok(), "greater than the maximum of 100");
     assert_broken(&number, &post("/x?a=ten"), &ok(), "not of type \"integer\"");
     assert_broken(&number, &post("/x?a="), &ok(), "not of type \"integer\"");
+    for spelling in ["1e1", "10.0", "%2010", "10%20"] {
+        assert_broken(&number, &post(&format!("/x?a={spelling}")), &ok(), "not of type \"integer\"");
+    }
     assert_broken(&number, &post("/x?a=1&a=2"), &ok(), "more than once");
 
     let flag = query(json!([of(json!({ "type": "boolean" }))]));

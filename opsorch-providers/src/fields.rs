@@ -1,0 +1,20 @@
+//! How the free-form fields of an item are filled.
+
+use opsorch::Fields;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// Keeps what there is: `null`, and what is empty, is left out.
+pub(crate) fn put(fields: &mut Fields, name: &str, value: impl Serialize) {
+    let value = json!(value);
+    let is_empty = match &value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(entries) => entries.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    };
+    if !is_empty {
+        fields.insert(name.to_owned(), value);
+    }
+}
