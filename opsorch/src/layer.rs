@@ -22,6 +22,9 @@
 //! }
 //! ```
 
+mod breaker;
+mod concurrency;
+mod metrics;
 mod retry;
 mod timeout;
 mod trace;
@@ -32,6 +35,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use opsorch_schema::{Action, Effect, Operation, ProviderName, Query, Response};
 
+pub use breaker::BreakerLayer;
+pub use concurrency::ConcurrencyLayer;
+pub use metrics::MetricsLayer;
 pub use retry::RetryLayer;
 pub use timeout::TimeoutLayer;
 pub use trace::TraceLayer;

@@ -1,10 +1,24 @@
 //! Several providers, one page.
 
+mod cursor;
+mod source;
+
 use std::sync::Arc;
 
-use opsorch_schema::{Cursor, Item, Page, ProviderName, Query, Response};
+use futures_util::StreamExt;
+use futures_util::stream;
+use opsorch_schema::{Cursor, Item, Page, Query, Response, WrongResponse};
 
-use crate::{Error, Provider, Result};
+use self::cursor::Places;
+use self::source::Source;
+use super::OpsOrch;
+use crate::{Context, Error, Provider, Result};
+
+/// How many sources are asked at the same time.
+const AT_ONCE: usize = 16;
+
+/// How often sources are asked for one page: one that answers with empty pages for ever does not hold up the others.
+const ROUNDS: u32 = 10;
 
 /// How a query pages; only queries that do are asked of several providers.
 pub(super) struct Paging {
@@ -12,108 +26,157 @@ pub(super) struct Paging {
     cursor: Option<Cursor>,
 }
 
+/// Hands a field of every query that pages to a body; the other arm is for what is asked for by its id.
+macro_rules! each_paged {
+    ($query:expr, $bound:ident => $body:expr, scope => $scope:expr, one => $one:expr) => {
+        match $query {
+            Query::IncidentQuery($bound) => $body,
+            Query::AlertQuery($bound) => $body,
+            Query::LogQuery($bound) => $body,
+            Query::MetricQuery($bound) => $body,
+            Query::TicketQuery($bound) => $body,
+            Query::ServiceQuery($bound) => $body,
+            Query::DeploymentQuery($bound) => $body,
+            Query::TeamQuery($bound) => $body,
+            Query::OrchestrationPlansQuery($bound) => $body,
+            Query::OrchestrationRunsQuery($bound) => $body,
+            Query::MetricDescribe(_) => $scope,
+            Query::IncidentGet(_)
+            | Query::IncidentTimelineGet(_)
+            | Query::AlertGet(_)
+            | Query::TicketGet(_)
+            | Query::ServiceGet(_)
+            | Query::DeploymentGet(_)
+            | Query::TeamGet(_)
+            | Query::TeamMembers(_)
+            | Query::TeamOncall(_)
+            | Query::OrchestrationPlansGet(_)
+            | Query::OrchestrationRunsGet(_) => $one,
+        }
+    };
+}
+
 /// How a query pages; `None` for one that asks for something by its id.
 pub(super) fn paging(query: &Query) -> Option<Paging> {
-    macro_rules! paged {
-        ($query:expr) => {
-            Some(Paging { limit: Some($query.page_size()), cursor: $query.cursor.clone() })
-        };
-    }
-    match query {
-        Query::IncidentQuery(query) => paged!(query),
-        Query::AlertQuery(query) => paged!(query),
-        Query::LogQuery(query) => paged!(query),
-        Query::MetricQuery(query) => paged!(query),
-        Query::MetricDescribe(_) => Some(Paging { limit: None, cursor: None }),
-        Query::TicketQuery(query) => paged!(query),
-        Query::ServiceQuery(query) => paged!(query),
-        Query::DeploymentQuery(query) => paged!(query),
-        Query::TeamQuery(query) => paged!(query),
-        Query::OrchestrationPlansQuery(query) => paged!(query),
-        Query::OrchestrationRunsQuery(query) => paged!(query),
-        Query::IncidentGet(_)
-        | Query::IncidentTimelineGet(_)
-        | Query::AlertGet(_)
-        | Query::TicketGet(_)
-        | Query::ServiceGet(_)
-        | Query::DeploymentGet(_)
-        | Query::TeamGet(_)
-        | Query::TeamMembers(_)
-        | Query::TeamOncall(_)
-        | Query::OrchestrationPlansGet(_)
-        | Query::OrchestrationRunsGet(_) => None,
-    }
+    each_paged!(
+        query,
+        paged => Some(Paging { limit: Some(paged.page_size()), cursor: paged.cursor.clone() }),
+        scope => Some(Paging { limit: None, cursor: None }),
+        one => None
+    )
 }
 
-impl Paging {
-    /// A cursor is one provider's; which one, the caller must say.
-    pub(super) fn refuse_cursor(&self, providers: &[Arc<Provider>]) -> Result<()> {
-        if self.cursor.is_none() {
-            return Ok(());
+/// The same query from another place on.
+fn from(query: &Query, cursor: Option<Cursor>) -> Query {
+    let mut query = query.clone();
+    each_paged!(&mut query, paged => paged.cursor = cursor, scope => {}, one => {});
+    query
+}
+
+impl OpsOrch {
+    /// Asks several providers side by side, and merges what they find, newest first. The page does not depend on the order
+    /// in which they answer, and its cursor leads on through all of them.
+    pub(super) async fn ask_all(
+        &self,
+        cx: &Context,
+        query: &Query,
+        providers: &[Arc<Provider>],
+        paging: &Paging,
+    ) -> Result<Response> {
+        macro_rules! pages_of {
+            ($($query:ident => $response:ident),+ $(,)?) => {
+                match query {
+                    $(Query::$query(_) => self.merged(cx, query, providers, paging).await.map(Response::$response),)+
+                    other => Err(Error::unexpected(format!("{} has no pages to merge", other.operation()))),
+                }
+            };
         }
-        let names: Vec<_> = providers.iter().map(|provider| provider.name().as_str()).collect();
-        let message = format!("a cursor belongs to one provider; name the one it came from: {}", names.join(", "));
-        Err(Error::invalid("cursor", message))
-    }
-}
-
-/// Merges the answers of several providers. The result does not depend on the order in which they came.
-pub(super) fn merge(answers: Vec<(ProviderName, Result<Response>)>, paging: &Paging) -> Result<Response> {
-    macro_rules! merge_as {
-        ($($variant:ident),+) => {
-            match answers.iter().find_map(|(_, answer)| answer.as_ref().ok()) {
-                $(Some(Response::$variant(_)) => merge_pages(answers, paging).map(Response::$variant),)+
-                Some(other) => Err(Error::unexpected(format!("expected a page, got {}", other.name()))),
-                None => Err(all_failed(answers)),
-            }
-        };
-    }
-    merge_as!(Incidents, Alerts, Logs, Metrics, MetricDescriptors, Tickets, Services, Deployments, Teams, Plans, Runs)
-}
-
-fn merge_pages<T>(answers: Vec<(ProviderName, Result<Response>)>, paging: &Paging) -> Result<Page<T>>
-where
-    T: Item,
-    Page<T>: TryFrom<Response, Error = opsorch_schema::WrongResponse>,
-{
-    let mut merged = Page::new(Vec::new());
-    for (name, answer) in answers {
-        match answer.and_then(|response| Page::<T>::try_from(response).map_err(Error::from)) {
-            Ok(page) => {
-                if page.next.is_some() {
-                    merged = merged.truncated(format!("`{name}` has more; ask it alone to page through it"));
-                }
-                if let Some(reason) = page.truncated {
-                    merged = merged.truncated(format!("`{name}`: {reason}"));
-                }
-                merged.failures.extend(page.failures);
-                merged.warnings.extend(page.warnings.into_iter().map(|warning| format!("`{name}`: {warning}")));
-                merged.items.extend(page.items);
-            }
-            Err(error) => merged.failures.push(error.to_source_failure(name.as_str())),
+        pages_of! {
+            IncidentQuery => Incidents, AlertQuery => Alerts, LogQuery => Logs, MetricQuery => Metrics,
+            MetricDescribe => MetricDescriptors, TicketQuery => Tickets, ServiceQuery => Services,
+            DeploymentQuery => Deployments, TeamQuery => Teams, OrchestrationPlansQuery => Plans,
+            OrchestrationRunsQuery => Runs,
         }
     }
-    // Newest first; what has no time comes last, by its key. The provider's name settles ties.
-    merged.items.sort_by(|one, other| {
-        let newest_first = other.time().cmp(&one.time());
-        newest_first.then_with(|| one.key().cmp(other.key())).then_with(|| one.provider().cmp(&other.provider()))
-    });
-    let found = merged.items.len();
-    let limit = paging.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
-    if found > limit {
-        merged.items.truncate(limit);
-        merged =
-            merged.truncated(format!("cut to {limit} of {found} items; ask one provider alone to page through it"));
+
+    async fn merged<T>(
+        &self,
+        cx: &Context,
+        query: &Query,
+        providers: &[Arc<Provider>],
+        paging: &Paging,
+    ) -> Result<Page<T>>
+    where
+        T: Item + Send,
+        Page<T>: TryFrom<Response, Error = WrongResponse>,
+    {
+        let places = Places::of(query, providers, paging.cursor.as_ref())?;
+        let mut sources: Vec<Source<T>> = places.sources(providers);
+        let limit = paging.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+        let mut items = Vec::new();
+        for _ in 0..ROUNDS {
+            self.ask_wanting(cx, query, &mut sources).await;
+            merge(&mut sources, limit, &mut items);
+            if items.len() >= limit || !sources.iter().any(Source::is_wanting) {
+                break;
+            }
+        }
+        if let (true, Some(error)) = (items.is_empty(), all_failed(&sources)) {
+            return Err(error);
+        }
+        let mut page = Page::new(items);
+        for source in &mut sources {
+            page = source.tell(page);
+        }
+        let next = places.after(&sources)?;
+        Ok(page.next(next))
     }
-    Ok(merged)
+
+    /// Asks every source that has more to give and nothing at hand.
+    async fn ask_wanting<T>(&self, cx: &Context, query: &Query, sources: &mut [Source<T>])
+    where
+        T: Item + Send,
+        Page<T>: TryFrom<Response, Error = WrongResponse>,
+    {
+        let wanting = sources.iter_mut().filter(|source| source.is_wanting());
+        let asked = wanting.map(|source| async move {
+            let answer = self.ask(cx, source.provider(), &from(query, source.cursor())).await;
+            source.take(answer.and_then(|response| Page::<T>::try_from(response).map_err(Error::from)));
+        });
+        stream::iter(asked).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
+    }
 }
 
-/// The first error, with those of the others.
-fn all_failed(answers: Vec<(ProviderName, Result<Response>)>) -> Error {
-    let mut errors = answers.into_iter().filter_map(|(name, answer)| Some((name, answer.err()?)));
-    let Some((_, mut first)) = errors.next() else { return Error::unexpected("no provider was asked") };
+/// Takes the newest of the first items that the sources have at hand, again and again: up to `limit` in all, and only while
+/// no source has run out that might have newer ones.
+fn merge<T: Item>(sources: &mut [Source<T>], limit: usize, items: &mut Vec<T>) {
+    while items.len() < limit && !sources.iter().any(Source::is_wanting) {
+        let fronts = sources.iter_mut().filter(|source| source.front().is_some());
+        // Newest first; what has no time comes last, by its key. The order of the providers' names settles ties.
+        let newest = fronts.min_by(|one, other| match (one.front(), other.front()) {
+            (Some(one), Some(other)) => {
+                let by_time = other.time().cmp(&one.time());
+                by_time.then_with(|| one.key().cmp(other.key())).then_with(|| one.provider().cmp(&other.provider()))
+            }
+            _ => std::cmp::Ordering::Equal,
+        });
+        match newest.and_then(Source::pop) {
+            Some(item) => items.push(item),
+            None => break,
+        }
+    }
+}
+
+/// The first error, with those of the others, if none of the sources answered.
+fn all_failed<T>(sources: &[Source<T>]) -> Option<Error> {
+    if sources.iter().any(|source| source.error().is_none()) {
+        return None;
+    }
+    let mut errors = sources.iter().filter_map(|source| Some((source.provider().name(), source.error()?)));
+    let (_, first) = errors.next()?;
+    let mut first = first.clone();
     for (name, error) in errors {
         first = first.with_context("also failed", format!("{name}: {error}"));
     }
-    first
+    Some(first)
 }

@@ -4,7 +4,6 @@ use std::panic::AssertUnwindSafe;
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
-use futures_util::future::join_all;
 use opsorch_schema::{Query, Response};
 
 use super::{Ask, OpsOrch, fan_out};
@@ -15,8 +14,9 @@ impl OpsOrch {
     /// The only door for reads.
     ///
     /// A query without [`Ask::on`] asks every provider that is routed for it, side by side; the items are merged, newest
-    /// first, each saying which provider it came from, and a source that fails is listed in the page's `failures`. Reading
-    /// one thing by its id asks one provider.
+    /// first, each saying which provider it came from, and a source that fails is listed in the page's `failures`. The
+    /// page's cursor leads on through all of them; a source that failed is left out from there on, and is tried again where the
+    /// same page is asked for again. Reading one thing by its id asks one provider.
     ///
     /// # Errors
     /// [`Denied`](crate::ErrorKind::Denied) by access; [`Invalid`](crate::ErrorKind::Invalid) if the provider is not there or
@@ -26,12 +26,9 @@ impl OpsOrch {
         let Ask { query, on } = ask.into();
         let operation = query.operation();
         if let (None, Some(paging)) = (&on, fan_out::paging(&query)) {
-            let mut routed = self.routed(operation);
+            let routed = self.routed(operation);
             if routed.len() > 1 {
-                paging.refuse_cursor(&routed)?;
-                let answers = join_all(routed.iter().map(|provider| self.ask(cx, provider, &query))).await;
-                let names = routed.drain(..).map(|provider| provider.name().clone());
-                return fan_out::merge(names.zip(answers).collect(), &paging);
+                return self.ask_all(cx, &query, &routed, &paging).await;
             }
         }
         let provider = self.one_provider(operation, on.as_ref())?;
@@ -39,7 +36,7 @@ impl OpsOrch {
     }
 
     /// Asks one provider, through the layers.
-    async fn ask(&self, cx: &Context, provider: &Provider, query: &Query) -> Result<Response> {
+    pub(super) async fn ask(&self, cx: &Context, provider: &Provider, query: &Query) -> Result<Response> {
         let operation = query.operation();
         self.core.gate.check_access(cx, operation, &provider.target(None)).await?;
         if !provider.operations().contains(operation) {

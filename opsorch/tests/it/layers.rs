@@ -1,5 +1,9 @@
 //! The layers: their order, and what each of ours does with time, errors and traces.
 
+mod breaker;
+mod concurrency;
+mod metrics;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
