@@ -13,6 +13,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use opsorch::gate::Decision;
 use opsorch::{Action, Actor, BuildEnv, Context, LogEntry, LogQuery, OpsOrch, Page, ProviderConfig, Target, Time};
+use opsorch_benches::Random;
 use opsorch_providers::local::LocalConfig;
 
 const MIB: u64 = 1 << 20;
@@ -101,12 +102,10 @@ impl Reader {
 /// Writes lines of one service, the first of which is an error with words of its own; returns how many.
 fn write(to: &mut impl Write, size: u64) -> u64 {
     let mut to = BufWriter::with_capacity(1 << 20, to);
-    let (mut written, mut lines, mut random) = (0, 0, 0x9e37_79b9_7f4a_7c15_u64);
+    let (mut written, mut lines, mut numbers) = (0, 0, Random::new(0x9e37_79b9_7f4a_7c15));
     let (mut second, mut stamp) = (0, String::new());
     while written < size {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
+        let random = numbers.number();
         let at = BEGIN + lines / LINES_PER_SECOND;
         if at != second {
             (second, stamp) = (at, Time::from_timestamp(i64::try_from(at).unwrap(), 0).unwrap().to_rfc3339());

@@ -9,11 +9,10 @@ use std::fmt::Write;
 use std::hint::black_box;
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use opsorch::transport::{Bytes, Reply, Request, StatusCode, Transport};
-use opsorch::{Actor, BuildEnv, Context, MetricQuery, OpsOrch, ProviderConfig, Result, Time};
+use opsorch::transport::Bytes;
+use opsorch::{Actor, BuildEnv, Context, MetricQuery, OpsOrch, ProviderConfig, Time};
+use opsorch_benches::{Canned, least};
 use opsorch_providers::prometheus::PrometheusConfig;
-use rustix::time::{ClockId, clock_gettime};
 use serde::Deserialize;
 
 /// The points of a series.
@@ -29,17 +28,6 @@ const ROUNDS: usize = 5;
 const START: i64 = 1_767_225_600;
 const STEP: i64 = 15;
 
-/// Answers every request with the same bytes.
-#[derive(Debug)]
-struct Canned(Bytes);
-
-#[async_trait]
-impl Transport for Canned {
-    async fn send(&self, _: Request) -> Result<Reply> {
-        Ok(Reply::new(StatusCode::OK).body(self.0.clone()))
-    }
-}
-
 /// The answer as serde derives it.
 #[derive(Deserialize)]
 struct Derived {
@@ -52,7 +40,6 @@ struct DerivedData {
 }
 
 #[derive(Deserialize)]
-#[allow(dead_code)] // read, to be measured
 struct DerivedSeries {
     metric: std::collections::BTreeMap<String, String>,
     values: Vec<(f64, String)>,
@@ -68,6 +55,7 @@ fn main() {
         let derived = rate(series, || {
             let derived: Derived = serde_json::from_slice(black_box(&body)).unwrap();
             assert_eq!(derived.data.result.len(), series);
+            derived.data.result.iter().for_each(|one| _ = black_box((&one.metric, &one.values)));
             derived
         });
         println!("{series:>8} {:>12.1} {value:>12.1} {derived:>12.1}", rate(series, provider));
@@ -78,7 +66,7 @@ fn main() {
 fn provider(series: usize, body: Bytes) -> impl FnMut() -> Vec<opsorch::MetricSeries> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let config = PrometheusConfig::new("http://prometheus.example.org".parse().unwrap());
-    let env = BuildEnv::new().with_transport(Arc::new(Canned(body)));
+    let env = BuildEnv::new().with_transport(Arc::new(Canned::new(vec![body])));
     let ops = runtime.block_on(async {
         let provider = config.build(&"prometheus".into(), &env).await.unwrap();
         OpsOrch::builder().provider(provider).without_layers().build().await.unwrap()
@@ -98,17 +86,8 @@ fn provider(series: usize, body: Bytes) -> impl FnMut() -> Vec<opsorch::MetricSe
 /// The best rate of several measurements, in million points per second of this process' CPU time.
 fn rate<T>(series: usize, mut read: impl FnMut() -> T) -> f64 {
     let repeats = WORK.div_ceil(series * POINTS);
-    let measurement = |_| {
-        let before = cpu_seconds();
-        (0..repeats).for_each(|_| _ = black_box(read()));
-        (repeats * series * POINTS) as f64 / (cpu_seconds() - before) / 1e6
-    };
-    (0..ROUNDS).map(measurement).fold(0.0, f64::max)
-}
-
-fn cpu_seconds() -> f64 {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+    let seconds = least(ROUNDS, || (0..repeats).for_each(|_| _ = black_box(read())));
+    (repeats * series * POINTS) as f64 / seconds / 1e6
 }
 
 /// A matrix as Prometheus writes it: counters, and rates with all their digits.

@@ -6,7 +6,12 @@ use serde_json::{Value, json};
 
 /// Keeps what there is: `null`, and what is empty, is left out.
 pub(crate) fn put(fields: &mut Fields, name: &str, value: impl Serialize) {
-    let value = json!(value);
+    put_value(fields, name, json!(value));
+}
+
+/// As [`put`], for what need not be copied.
+pub(crate) fn put_value(fields: &mut Fields, name: &str, value: impl Into<Value>) {
+    let value = value.into();
     let is_empty = match &value {
         Value::Null => true,
         Value::String(text) => text.is_empty(),

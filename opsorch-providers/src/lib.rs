@@ -92,11 +92,24 @@ pub mod prometheus;
 #[cfg(feature = "slack")]
 pub mod slack;
 
-#[cfg(any(feature = "jira", feature = "pagerduty", feature = "prometheus"))]
+#[cfg(any(feature = "grafana", feature = "prometheus"))]
+mod authorization;
+#[cfg(any(feature = "datadog", feature = "grafana", feature = "jira", feature = "pagerduty", feature = "prometheus"))]
 mod fields;
-#[cfg(any(feature = "github", feature = "local", feature = "pagerduty", feature = "prometheus"))]
+#[cfg(any(feature = "grafana", feature = "prometheus"))]
+mod notification;
+#[cfg(any(
+    feature = "datadog",
+    feature = "elastic",
+    feature = "github",
+    feature = "local",
+    feature = "pagerduty",
+    feature = "prometheus"
+))]
 mod query;
-#[cfg(any(feature = "github", feature = "jira", feature = "pagerduty", feature = "slack"))]
+#[cfg(any(feature = "grafana", feature = "slack"))]
+mod replay;
+#[cfg(any(feature = "github", feature = "grafana", feature = "jira", feature = "pagerduty", feature = "slack"))]
 mod signature;
 
 use opsorch::Registry;
@@ -109,8 +122,14 @@ use opsorch::Registry;
 /// ```
 pub fn registry() -> Registry {
     let registry = Registry::new();
+    #[cfg(feature = "datadog")]
+    let registry = registry.register::<datadog::DatadogConfig>();
+    #[cfg(feature = "elastic")]
+    let registry = registry.register::<elastic::ElasticConfig>();
     #[cfg(feature = "github")]
     let registry = registry.register::<github::GitHubConfig>();
+    #[cfg(feature = "grafana")]
+    let registry = registry.register::<grafana::GrafanaConfig>();
     #[cfg(feature = "jira")]
     let registry = registry.register::<jira::JiraConfig>();
     #[cfg(feature = "local")]

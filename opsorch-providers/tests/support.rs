@@ -1,8 +1,12 @@
 //! `docs/support.md` is written from the runs of the conformance suite over every kind.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+#[path = "conformance/elastic.rs"]
+mod elastic;
 #[path = "conformance/github.rs"]
 mod github;
+#[path = "conformance/grafana.rs"]
+mod grafana;
 #[path = "conformance/jira.rs"]
 mod jira;
 #[path = "conformance/local.rs"]
@@ -38,7 +42,9 @@ fn the_support_page_is_what_the_suites_found() {
 
 fn page() -> String {
     let kinds = [
+        ("elastic", elastic::suite()),
         ("github", github::suite()),
+        ("grafana", grafana::suite()),
         ("jira", jira::suite()),
         ("local", local::suite()),
         ("pagerduty", pagerduty::suite()),
@@ -56,6 +62,9 @@ fn page() -> String {
     for operation in Capability::ALL.iter().flat_map(|capability| of(*capability)) {
         let cells = offered.iter().map(|offered| if offered.contains(operation) { "yes" } else { "" });
         row(&mut page, &format!("`{operation}`"), cells);
+    }
+    for (name, _) in names.iter().zip(&offered).filter(|(_, offered)| offered.is_empty()) {
+        writeln!(page, "\n`{name}` offers no operations: it receives webhooks.").unwrap();
     }
     let reports = kinds.each_ref().map(|(_, suite)| suite.run());
     page.push_str(

@@ -4,7 +4,6 @@ use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::Value;
 
 use crate::operation::with_operations;
 use crate::query::{Parts, parts_schema};
@@ -33,14 +32,14 @@ macro_rules! define_action {
                 }
             }
 
-            /// Reads the input of an operation.
+            /// Reads the input of an operation, from a [`Value`](serde_json::Value) or straight from any format.
             ///
             /// # Errors
             /// When the operation is not a change, or the input does not fit it.
-            pub fn from_parts(operation: Operation, input: Value) -> Result<Self, serde_json::Error> {
+            pub fn from_parts<'de, D: Deserializer<'de>>(operation: Operation, input: D) -> Result<Self, D::Error> {
                 match operation {
-                    $(Operation::$write => serde_json::from_value(input).map(Self::$write),)+
-                    other => Err(serde_json::Error::custom(format!("{other} is a read, not a change"))),
+                    $(Operation::$write => <$input>::deserialize(input).map(Self::$write),)+
+                    other => Err(D::Error::custom(format!("{other} is a read, not a change"))),
                 }
             }
         }

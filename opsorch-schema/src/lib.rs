@@ -5,6 +5,7 @@
 //! * One table of [operations](Operation), from which a call becomes *one value*: a [`Query`] that reads, or an
 //!   [`Action`] that changes something, answered by a [`Response`].
 //! * What the gate and the audit log of `opsorch` write down: [`ApprovalRequest`], [`Quorum`], [`Entry`].
+//! * What providers do alike to metrics and logs: [`signal`].
 //!
 //! Names on the wire are camelCase and a superset of OpsOrch's. Words such as a status or a severity keep the
 //! spelling they came with and know their [level](Severity::level); nothing is guessed.
@@ -30,6 +31,7 @@ mod audit;
 mod deployment;
 mod id;
 mod incident;
+mod investigation;
 mod level;
 mod log;
 mod message;
@@ -43,6 +45,7 @@ mod response;
 mod scope;
 mod service;
 mod setters;
+pub mod signal;
 mod target;
 mod team;
 mod ticket;
@@ -57,6 +60,7 @@ pub use audit::{Entry, Event, Outcome, OutcomeStatus, Resource};
 pub use deployment::*;
 pub use id::*;
 pub use incident::*;
+pub use investigation::*;
 pub use level::*;
 pub use log::*;
 pub use message::*;

@@ -125,7 +125,7 @@ pub struct MetricDescriptor {
     /// The names of its labels.
     #[serde(default, deserialize_with = "null_as_default")]
     pub labels: Vec<String>,
-    /// The unit of its values, in the provider's words.
+    /// The unit of its values, by its [name](crate::signal::unit::name) if it is a known one, else in the provider's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
     /// The page a person would open.

@@ -32,14 +32,14 @@ macro_rules! define_query {
                 }
             }
 
-            /// Reads the input of an operation.
+            /// Reads the input of an operation, from a [`Value`](serde_json::Value) or straight from any format.
             ///
             /// # Errors
             /// When the operation is not a read, or the input does not fit it.
-            pub fn from_parts(operation: Operation, input: Value) -> Result<Self, serde_json::Error> {
+            pub fn from_parts<'de, D: Deserializer<'de>>(operation: Operation, input: D) -> Result<Self, D::Error> {
                 match operation {
-                    $(Operation::$read => serde_json::from_value(input).map(Self::$read),)+
-                    other => Err(serde_json::Error::custom(format!("{other} is a change, not a read"))),
+                    $(Operation::$read => <$input>::deserialize(input).map(Self::$read),)+
+                    other => Err(D::Error::custom(format!("{other} is a change, not a read"))),
                 }
             }
         }

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::gate::{AccessRules, GateSettings, People, Rule, Rules};
+use crate::secret::{SecretStore, SecretsConfig, StoredProvider};
 use crate::{BuildEnv, Error, Provider, Registry, Result};
 
 pub(crate) use read::{decode, named, parse_toml, read_limited};
@@ -25,7 +26,8 @@ const LONGEST_NAME: usize = 100;
 /// The keys of a provider that are not its kind's own.
 const RESERVED: [&str; 4] = ["kind", "attributes", "capabilities", "read_only"];
 
-/// What an [`OpsOrch`](crate::OpsOrch) is made of: providers, routes, access, policy, people, the store and the gate's times.
+/// What an [`OpsOrch`](crate::OpsOrch) is made of: providers, routes, access, policy, people, the store, secrets and the
+/// gate's times.
 ///
 /// ```
 /// use opsorch::Config;
@@ -57,6 +59,10 @@ const RESERVED: [&str; 4] = ["kind", "attributes", "capabilities", "read_only"];
 ///     [store]
 ///     kind = "memory"
 ///
+///     [secrets]                                                   # where `secret:NAME` is: see `secret::SecretsConfig`
+///     kind = "directory"
+///     path = "/run/secrets"
+///
 ///     [gate]                                                      # see `gate::GateSettings`
 ///     grant_ttl = "10m"
 /// "#)?;
@@ -76,6 +82,9 @@ pub struct Config {
     pub(crate) policy: Option<Rules>,
     pub(crate) people: People,
     store: StoreConfig,
+    secrets: Option<SecretsConfig>,
+    /// Whether what it does not name is looked up in the secret store when it is built, as variables have it.
+    pub(crate) reads_stored: bool,
     pub(crate) gate: GateSettings,
 }
 
@@ -99,6 +108,8 @@ impl Config {
             policy: file.policy.map(|policy| Rules::new(policy.rule)).transpose()?,
             people: file.people,
             store: file.store.try_into()?,
+            secrets: file.secrets,
+            reads_stored: false,
             gate: file.gate,
         };
         config.check_parts()?;
@@ -127,6 +138,39 @@ impl Config {
         self
     }
 
+    /// Says where secrets are kept.
+    pub fn secrets_in(mut self, secrets: SecretsConfig) -> Self {
+        self.secrets = Some(secrets);
+        self
+    }
+
+    /// Takes the provider of every capability that has neither a provider named after it nor a route from a secret store, where
+    /// [`StoredProvider::save`] put it. It is named after the capability, offers it alone, and is the only one routed for it. One
+    /// that a plugin answers for is of the kind `plugin`, which the registry must know.
+    ///
+    /// [`Builder::build`](crate::Builder::build) does so for a configuration from variables ([`Config::from_vars`]) that
+    /// names a secret store.
+    ///
+    /// # Errors
+    /// Those of [`StoredProvider::load`]: a store that cannot be read is an error, and does not mean that nothing is configured.
+    pub async fn with_stored(mut self, store: &(impl SecretStore + ?Sized)) -> Result<Self> {
+        for capability in Capability::ALL.iter().copied() {
+            let name = ProviderName::from(capability.name());
+            if self.providers.contains_key(&name) || self.routes.contains_key(&capability) {
+                continue;
+            }
+            let Some(stored) = StoredProvider::load(store, capability).await? else { continue };
+            let secret = format!("secret:{}", StoredProvider::name(capability));
+            let (kind, config) = match &stored.plugin {
+                Some(path) => ("plugin".to_owned(), plugin_of(capability, path, stored.config)),
+                None => (stored.kind, stored.config),
+            };
+            let entry = ProviderEntry::new(kind).config(Value::Object(config)).capabilities([capability]);
+            self = self.provider(name.clone(), entry.from(secret)).route(capability, [name]);
+        }
+        Ok(self)
+    }
+
     /// The names of the providers, sorted.
     pub fn provider_names(&self) -> impl Iterator<Item = &str> {
         self.providers.keys().map(ProviderName::as_str)
@@ -135,6 +179,11 @@ impl Config {
     /// Where grants and the audit log are kept.
     pub fn store(&self) -> &StoreConfig {
         &self.store
+    }
+
+    /// Where secrets are kept; `None` for a configuration without a store of them.
+    pub fn secrets(&self) -> Option<&SecretsConfig> {
+        self.secrets.as_ref()
     }
 
     /// Checks everything that can be checked without a secret and without a vendor, so that nothing is built from a
@@ -339,6 +388,7 @@ struct File {
     policy: Option<PolicyTable>,
     people: People,
     store: StoreTable,
+    secrets: Option<SecretsConfig>,
     gate: GateSettings,
 }
 
@@ -398,6 +448,13 @@ fn provider((name, mut table): (String, Map<String, Value>)) -> Result<(Provider
         decode(&Value::Object(reserved), &format!("providers.{name}"))?;
     let config = Value::Object(table);
     Ok((name.into(), ProviderEntry { kind, attributes, capabilities, read_only, config, origin: None }))
+}
+
+/// The keys of the kind `plugin`, for a program that answers for one capability.
+fn plugin_of(capability: Capability, path: &str, config: Map<String, Value>) -> Map<String, Value> {
+    let operations = [format!("{capability}.*")].into_iter().collect();
+    let keys = [("path", path.trim().into()), ("operations", operations), ("config", config.into())];
+    keys.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
 fn route((capability, names): (String, Vec<ProviderName>)) -> Result<(Capability, Vec<ProviderName>)> {

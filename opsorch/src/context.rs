@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use opsorch_schema::{Actor, visible};
+use opsorch_schema::{Actor, Operation, Target, visible};
 use tokio::time::Instant;
+
+use crate::gate::Access;
 
 /// What travels with a call: who makes it, its deadline, and the ids that tie it to a request and a trace.
 ///
@@ -25,13 +27,14 @@ pub struct Context {
     request_id: Arc<str>,
     trace_id: Option<Arc<str>>,
     deadline: Option<Instant>,
+    bounds: Option<Arc<dyn Access>>,
 }
 
 impl Context {
     /// A context of this actor, with a new request id and no deadline.
     pub fn new(actor: Actor) -> Self {
         let request_id = uuid::Uuid::now_v7().to_string().into();
-        Self { actor: Arc::new(actor), request_id, trace_id: None, deadline: None }
+        Self { actor: Arc::new(actor), request_id, trace_id: None, deadline: None, bounds: None }
     }
 
     /// Sets the id of the request, where the caller has one. Of a longer one the first 128 characters are kept.
@@ -56,6 +59,13 @@ impl Context {
         self
     }
 
+    /// Narrows what the actor may use: asked beside the control plane's own [`Access`], and both must permit. A surface
+    /// that authenticates its callers says here what their roles are good for.
+    pub fn within(mut self, bounds: Arc<dyn Access>) -> Self {
+        self.bounds = Some(bounds);
+        self
+    }
+
     /// Who makes the call.
     pub fn actor(&self) -> &Actor {
         &self.actor
@@ -74,6 +84,11 @@ impl Context {
     /// When the caller stops waiting, where it said so.
     pub fn deadline(&self) -> Option<Instant> {
         self.deadline
+    }
+
+    /// Whether the [bounds](Self::within) permit the operation.
+    pub(crate) fn permits(&self, operation: Operation, target: &Target) -> bool {
+        self.bounds.as_ref().is_none_or(|bounds| bounds.permits(self, operation, target))
     }
 
     /// How much time is left; `None` where there is no deadline.

@@ -63,6 +63,10 @@ pub use policy::Policy;
 pub use rules::{Pattern, Rule, RuleDecision, Rules};
 pub use settings::GateSettings;
 
+#[cfg(feature = "plugin")]
+pub(crate) use approved::Permit;
+#[cfg(feature = "plugin")]
+pub(crate) use dispatch::apply_for_host;
 pub(crate) use grant::Grant;
 pub(crate) use notify::Notify;
 pub(crate) use policy::Policies;

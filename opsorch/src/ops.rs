@@ -5,6 +5,7 @@ mod builder;
 mod fan_out;
 mod handles;
 mod inbound;
+mod investigate;
 mod read;
 
 use std::collections::BTreeMap;
@@ -236,13 +237,33 @@ impl OpsOrch {
         }
     }
 
+    /// The clock that everything here goes by.
+    #[cfg(feature = "http")]
+    pub(crate) fn clock(&self) -> &Arc<dyn crate::Clock> {
+        &self.core.gate.clock
+    }
+
+    /// Refuses an actor who may use an operation on none of the providers that are routed for it, and writes that down. Both
+    /// doors ask by themselves; a surface asks for a call that does not get there, such as one with a malformed input.
+    #[cfg(feature = "http")]
+    pub(crate) async fn check_access(&self, cx: &Context, operation: Operation) -> Result<()> {
+        let gate = &self.core.gate;
+        let targets: Vec<_> = self.routed(operation).iter().map(|provider| provider.target(None)).collect();
+        match targets.first() {
+            Some(first) if !targets.iter().any(|target| gate.permits(cx, operation, target)) => {
+                gate.check_access(cx, operation, first).await
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn path(&self, provider: Arc<Provider>) -> Path {
         Path { provider, layers: Arc::clone(&self.core.layers) }
     }
 
     /// The providers routed for an operation that offer it, in the order of the route. Without a route these are all
     /// that offer it, by name.
-    fn routed(&self, operation: Operation) -> Vec<Arc<Provider>> {
+    pub(crate) fn routed(&self, operation: Operation) -> Vec<Arc<Provider>> {
         let providers = &self.core.providers;
         let offers = |provider: &&Arc<Provider>| provider.operations().contains(operation);
         match self.core.routes.get(&operation.capability()) {

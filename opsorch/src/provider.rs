@@ -23,6 +23,14 @@ macro_rules! slots {
                 set
             }
 
+            /// Keeps the traits some of whose operations pass.
+            #[cfg(feature = "plugin")]
+            fn retain_any(&mut self, keep: impl Fn(Operation) -> bool) {
+                $(if ![$(Operation::$operation),+].into_iter().any(&keep) {
+                    self.$slot = None;
+                })+
+            }
+
             /// Keeps the traits all of whose operations pass.
             fn retain(&mut self, keep: impl Fn(Operation) -> bool) {
                 $(if ![$(Operation::$operation),+].into_iter().all(&keep) {
@@ -103,6 +111,8 @@ pub struct Provider {
     health_check: Option<Arc<dyn HealthCheck>>,
     webhook_receiver: Option<Arc<dyn WebhookReceiver>>,
     slots: Slots,
+    /// What it lacks although a trait would have it.
+    lacking: OperationSet,
 }
 
 impl Provider {
@@ -120,6 +130,7 @@ impl Provider {
             health_check: None,
             webhook_receiver: None,
             slots: Slots::default(),
+            lacking: OperationSet::new(),
         }
     }
 
@@ -187,14 +198,27 @@ impl Provider {
         self
     }
 
+    /// Narrows it to these operations, within a trait too: another process may answer some of a trait's operations only. A
+    /// lacking one is never asked for by the doors.
+    #[cfg(feature = "plugin")]
+    pub(crate) fn offering(mut self, operations: OperationSet) -> Self {
+        self.slots.retain_any(|operation| operations.contains(operation));
+        self.lacking = self.slots.operations().iter().filter(|operation| !operations.contains(*operation)).collect();
+        self
+    }
+
     /// Its name.
     pub fn name(&self) -> &ProviderName {
         &self.name
     }
 
-    /// The operations it offers: those of the traits it was given.
+    /// The operations it offers: those of the traits it was given, but for what a process behind it lacks.
     pub fn operations(&self) -> OperationSet {
-        self.slots.operations()
+        let offered = self.slots.operations();
+        if self.lacking.is_empty() {
+            return offered;
+        }
+        offered.iter().filter(|operation| !self.lacking.contains(*operation)).collect()
     }
 
     /// What a call would act on.

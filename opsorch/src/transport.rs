@@ -49,6 +49,8 @@ pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 pub use url::Url;
 
 pub use self::auth::Auth;
+#[cfg(feature = "plugin")]
+pub(crate) use self::redact::Redactor;
 pub use self::client::Client;
 pub use self::path::Path;
 pub use self::reply::Reply;

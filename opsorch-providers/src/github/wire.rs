@@ -2,9 +2,12 @@
 //!
 //! GitHub adds fields and values without a new version of its API: what is not known is passed over, and words stay words.
 
+use std::fmt;
+
 use opsorch::secret::Secret;
 use opsorch::{Fields, Time};
-use serde::de::IgnoredAny;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -49,19 +52,45 @@ pub(super) struct Found {
 }
 
 /// A label: an object, and in some answers only its name.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub(super) enum Label {
-    Name(String),
-    Object { name: Option<String> },
-}
+#[derive(Debug)]
+pub(super) struct Label(Option<String>);
 
 impl Label {
     pub(super) fn name(&self) -> Option<&str> {
-        match self {
-            Self::Name(name) => Some(name),
-            Self::Object { name } => name.as_deref(),
+        self.0.as_deref()
+    }
+
+    pub(super) fn into_name(self) -> Option<String> {
+        self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Label {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(EitherLabel)
+    }
+}
+
+/// Reads either at once. A derived reader would keep the whole object first, to look at it twice.
+struct EitherLabel;
+
+impl<'de> Visitor<'de> for EitherLabel {
+    type Value = Label;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a label or its name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Label, E> {
+        Ok(Label(Some(name.to_owned())))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Label, A::Error> {
+        #[derive(Deserialize)]
+        struct Object {
+            name: Option<String>,
         }
+        Object::deserialize(MapAccessDeserializer::new(map)).map(|object| Label(object.name))
     }
 }
 

@@ -5,10 +5,12 @@
 //! CommonMark would take for a space. A mention is a link to `accountid:ID`.
 
 mod inline;
+mod plain;
 mod read;
 mod write;
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -22,7 +24,7 @@ const MENTION: &str = "accountid:";
 /// A node of a document, or the document itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Node {
-    #[serde(rename = "type", default)]
+    #[serde(rename = "type", default, deserialize_with = "kind")]
     pub(super) kind: Cow<'static, str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     version: Option<u32>,
@@ -39,10 +41,47 @@ pub(super) struct Node {
 /// How a text looks.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Mark {
-    #[serde(rename = "type", default)]
+    #[serde(rename = "type", default, deserialize_with = "kind")]
     kind: Cow<'static, str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     attrs: Option<Map<String, Value>>,
+}
+
+/// The kinds that documents are mostly made of. They are read without a copy.
+const FREQUENT: [&str; 16] = [
+    "text",
+    "paragraph",
+    "listItem",
+    "link",
+    "strong",
+    "mention",
+    "hardBreak",
+    "bulletList",
+    "orderedList",
+    "codeBlock",
+    "code",
+    "em",
+    "heading",
+    "inlineCard",
+    "doc",
+    "rule",
+];
+
+fn kind<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Cow<'static, str>, D::Error> {
+    struct Kind;
+    impl serde::de::Visitor<'_> for Kind {
+        type Value = Cow<'static, str>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("the type of a node")
+        }
+
+        fn visit_str<E>(self, kind: &str) -> Result<Self::Value, E> {
+            let known = FREQUENT.iter().find(|known| **known == kind);
+            Ok(known.map_or_else(|| kind.to_owned().into(), |known| (*known).into()))
+        }
+    }
+    deserializer.deserialize_str(Kind)
 }
 
 fn null_as_default<'de, D: serde::Deserializer<'de>, T: Default + Deserialize<'de>>(d: D) -> Result<T, D::Error> {

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::Deployment;
 use super::adf;
 use super::wire::{self, Category, Issue, IssueFields, Named, Status, Text, User};
-use crate::fields::put;
+use crate::fields::{put, put_value};
 
 /// The categories of statuses by which levels are asked for, by the ids that every Jira has.
 const OPEN: [u8; 2] = [2, 4];
@@ -63,7 +63,7 @@ impl TicketMap {
         put(&mut others, "resolution", fields.resolution.as_ref().and_then(name));
         put(&mut others, "dueDate", fields.due_date.as_deref());
         put(&mut others, "parent", fields.parent.as_ref().map(|parent| parent.key.as_ref()));
-        put(&mut others, "links", links);
+        put_value(&mut others, "links", links);
         ticket.fields = others;
 
         let metadata = &mut ticket.metadata;
@@ -77,7 +77,7 @@ impl TicketMap {
         put(metadata, "issue_type_description", fields.issue_type.as_ref().and_then(|it| it.description.as_deref()));
         put(metadata, "labels", &labels);
         put(metadata, "components", &names);
-        put(metadata, "component_details", components.iter().map(details).collect::<Vec<_>>());
+        put_value(metadata, "component_details", components.iter().map(details).collect::<Vec<_>>());
         ticket
     }
 
@@ -192,7 +192,15 @@ pub(super) fn categories(level: TicketStatusLevel) -> &'static [u8] {
 
 /// Reads `2026-11-21T03:15:00.000+0000`, which is not RFC 3339.
 pub(super) fn time(text: &str) -> Option<Time> {
-    let time = DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z").or_else(|_| DateTime::parse_from_rfc3339(text));
+    let lacks_colon =
+        |offset: &str| matches!(offset.as_bytes(), [b'+' | b'-', digits @ ..] if digits.iter().all(u8::is_ascii_digit));
+    let time = match text.len().checked_sub(5).and_then(|at| text.split_at_checked(at)) {
+        Some((time, offset)) if lacks_colon(offset) => {
+            let (hours, minutes) = offset.split_at(3);
+            DateTime::parse_from_rfc3339(&format!("{time}{hours}:{minutes}"))
+        }
+        _ => DateTime::parse_from_rfc3339(text),
+    };
     time.ok().map(|time| time.to_utc())
 }
 

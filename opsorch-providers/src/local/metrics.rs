@@ -269,6 +269,7 @@ mod tests {
     use std::time::Duration;
 
     use opsorch::Actor;
+    use opsorch::signal::unit;
 
     use super::fake::{Fake, INTERVAL};
     use super::*;
@@ -289,6 +290,13 @@ mod tests {
             let [series] = page.items.as_slice() else { panic!("{page:?}") };
             let point = |point: &MetricPoint| ((now - point.timestamp()).num_seconds(), point.value());
             series.points.iter().map(point).collect()
+        }
+    }
+
+    #[test]
+    fn units_have_the_names_that_all_providers_use() {
+        for metric in METRICS {
+            assert_eq!(unit::name(metric.unit), metric.unit, "{}", metric.name);
         }
     }
 

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use opsorch::transport::Url;
 use opsorch::{Fields, Severity};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use self::severity::{Severities, Urgencies};
-use super::wire::Reference;
-use crate::fields::put;
+use super::wire::Named;
+use crate::fields::{put, put_value};
 
 pub(super) mod alert;
 pub(super) mod incident;
@@ -38,20 +38,24 @@ impl Map {
 }
 
 /// A page that a person opens; an address of anything else is none.
-fn page(html_url: Option<String>) -> Option<Url> {
+fn page(html_url: Option<&str>) -> Option<Url> {
     let url = html_url?.parse::<Url>().ok()?;
     matches!(url.scheme(), "http" | "https").then_some(url)
 }
 
 /// A thing in few words.
-fn named(reference: &Reference) -> Option<Value> {
+fn named(mut thing: Named) -> Option<Value> {
     let mut fields = Fields::new();
-    put(&mut fields, "id", &reference.id);
-    put(&mut fields, "name", reference.label());
-    put(&mut fields, "html_url", &reference.html_url);
-    (!fields.is_empty()).then(|| json!(fields))
+    put_value(&mut fields, "id", thing.id.take());
+    put_value(&mut fields, "html_url", thing.html_url.take());
+    put_value(&mut fields, "name", thing.into_label());
+    (!fields.is_empty()).then(|| object(fields))
 }
 
-fn all_named<'a>(references: impl IntoIterator<Item = &'a Reference>) -> Vec<Value> {
-    references.into_iter().filter_map(named).collect()
+fn all_named(things: impl IntoIterator<Item = Named>) -> Value {
+    things.into_iter().filter_map(named).collect()
+}
+
+fn object(fields: Fields) -> Value {
+    Value::Object(fields.into_iter().collect())
 }

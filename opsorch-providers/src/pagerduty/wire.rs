@@ -139,6 +139,28 @@ impl Reference {
     }
 }
 
+/// A thing that something belongs to: only what it is called and where it is.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Named {
+    pub(super) id: Option<String>,
+    pub(super) summary: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) html_url: Option<String>,
+}
+
+impl Named {
+    /// What people call it.
+    pub(super) fn label(&self) -> Option<&str> {
+        self.name.as_deref().or(self.summary.as_deref()).filter(|name| !name.is_empty())
+    }
+
+    /// As [`label`](Self::label), without a copy.
+    pub(super) fn into_label(self) -> Option<String> {
+        self.name.or(self.summary).filter(|name| !name.is_empty())
+    }
+}
+
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Incident {
     pub(super) id: String,
@@ -168,22 +190,22 @@ pub(super) struct Incident {
     #[serde(default)]
     pub(super) incident_key: Option<String>,
     #[serde(default)]
-    pub(super) service: Option<Reference>,
+    pub(super) service: Option<Named>,
     #[serde(default)]
-    pub(super) priority: Option<Reference>,
+    pub(super) priority: Option<Named>,
     #[serde(default)]
-    pub(super) escalation_policy: Option<Reference>,
+    pub(super) escalation_policy: Option<Named>,
     #[serde(default, deserialize_with = "lenient")]
-    pub(super) teams: Vec<Reference>,
+    pub(super) teams: Vec<Named>,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) assignments: Vec<Assignment>,
     /// The webhook's word for it.
     #[serde(default, deserialize_with = "lenient")]
-    pub(super) assignees: Vec<Reference>,
+    pub(super) assignees: Vec<Named>,
     #[serde(default)]
     pub(super) alert_counts: Option<AlertCounts>,
     #[serde(default)]
-    pub(super) incident_type: Option<Reference>,
+    pub(super) incident_type: Option<Named>,
     /// Only where it was asked for.
     #[serde(default)]
     pub(super) body: Option<Body>,
@@ -192,7 +214,7 @@ pub(super) struct Incident {
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Assignment {
     #[serde(default)]
-    pub(super) assignee: Option<Reference>,
+    pub(super) assignee: Option<Named>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
@@ -235,9 +257,9 @@ pub(super) struct Alert {
     #[serde(default)]
     pub(super) suppressed: Option<bool>,
     #[serde(default)]
-    pub(super) service: Option<Reference>,
+    pub(super) service: Option<Named>,
     #[serde(default)]
-    pub(super) integration: Option<Reference>,
+    pub(super) integration: Option<Named>,
     #[serde(default)]
     pub(super) body: Option<Body>,
 }
@@ -292,9 +314,9 @@ pub(super) struct Service {
     #[serde(default)]
     pub(super) alert_creation: Option<String>,
     #[serde(default)]
-    pub(super) escalation_policy: Option<Reference>,
+    pub(super) escalation_policy: Option<Named>,
     #[serde(default, deserialize_with = "lenient")]
-    pub(super) teams: Vec<Reference>,
+    pub(super) teams: Vec<Named>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -310,10 +332,10 @@ pub(super) struct OnCall {
     #[serde(default)]
     pub(super) user: Option<Reference>,
     #[serde(default)]
-    pub(super) escalation_policy: Option<Reference>,
+    pub(super) escalation_policy: Option<Named>,
     /// A schedule of either version; none where the user is named in the policy itself.
     #[serde(default)]
-    pub(super) schedule: Option<Reference>,
+    pub(super) schedule: Option<Named>,
     #[serde(default)]
     pub(super) escalation_level: Option<u64>,
     /// None where it is for ever.

@@ -1,7 +1,6 @@
 //! From the servers' words to the schema's, and back.
 
 pub(super) mod alert;
-pub(super) mod fingerprint;
 pub(super) mod matcher;
 pub(super) mod metric;
 pub(super) mod page;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use opsorch::capability::{AlertSilencer, Reconciled, Reconciler};
 use opsorch::gate::Approved;
+use opsorch::signal::labels::fingerprint;
 use opsorch::{
     Action, Actor, Alert, AlertId, AlertStatusLevel, Clock, Context, Error, ErrorKind, Response, Result, SilenceAlert,
     Time,
@@ -12,7 +13,6 @@ use opsorch::{
 
 use super::api::{self, Server};
 use super::map::alert::{AlertMap, silenced_by};
-use super::map::fingerprint::fingerprint;
 use super::wire::alertmanager::{Labels, Matcher, PostableSilence, Silence};
 
 /// What a comment says where nobody gave a reason.

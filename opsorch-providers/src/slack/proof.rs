@@ -1,27 +1,18 @@
 //! Whether Slack sent a request: its signature, and the time it was made at.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use opsorch::capability::Webhook;
 use opsorch::secret::Secret;
 use opsorch::transport::HeaderMap;
 use opsorch::{Clock, Error, ErrorKind, Result};
 
+use crate::replay::{Seen as Signatures, check_age, seconds};
 use crate::signature::is_signed;
 
 const SIGNATURE: &str = "x-slack-signature";
 const TIMESTAMP: &str = "x-slack-request-timestamp";
-
-/// How old a request may be, in seconds: what Slack's documentation says.
-const OLDEST: i64 = 5 * 60;
-
-/// How far Slack's clock may be ahead of this one, in seconds.
-const EARLIEST: i64 = 60;
-
-/// How many requests are remembered at once.
-const MOST_REMEMBERED: usize = 10_000;
 
 /// Checks that Slack sent a request.
 pub(super) struct Proof {
@@ -46,14 +37,9 @@ impl Proof {
         if !is_signed(&self.keys, &[b"v0:", stamp.as_bytes(), b":", &webhook.body], digits) {
             return Err(refusal("the signature is not of one of `signing_secrets`"));
         }
-        let age = self.clock.now().timestamp() - at;
-        if age > OLDEST {
-            return Err(refusal("the request is older than 5 minutes"));
-        }
-        if age < -EARLIEST {
-            return Err(refusal("the request is from the future; is this clock right?"));
-        }
-        Ok(Signed { signature: digits.to_ascii_lowercase(), at, now: at + age })
+        let now = self.clock.now().timestamp();
+        check_age(at, now)?;
+        Ok(Signed { signature: digits.to_owned(), at, now })
     }
 }
 
@@ -72,11 +58,9 @@ pub(super) struct Signed {
     now: i64,
 }
 
-/// The requests that were received, until they are too old to be received again.
-///
-/// It never forgets one that is not: when there are too many, new ones are refused. Only what Slack signed gets here.
+/// The requests that were received.
 #[derive(Debug, Default)]
-pub(super) struct Seen(Mutex<BTreeMap<String, i64>>);
+pub(super) struct Seen(Signatures);
 
 impl Seen {
     /// Remembers a request.
@@ -84,19 +68,7 @@ impl Seen {
     /// # Errors
     /// `Unauthenticated` for one that was received before; `Unavailable` when too many are remembered.
     pub(super) fn once(&self, signed: &Signed) -> Result<()> {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.contains_key(&signed.signature) {
-            return Err(refusal("the request was received before"));
-        }
-        if seen.len() >= MOST_REMEMBERED {
-            seen.retain(|_, at| signed.now - *at <= OLDEST);
-        }
-        if seen.len() >= MOST_REMEMBERED {
-            let message = format!("{MOST_REMEMBERED} requests came within 5 minutes; try again later");
-            return Err(Error::new(ErrorKind::Unavailable, message).not_applied());
-        }
-        seen.insert(signed.signature.clone(), signed.at);
-        Ok(())
+        self.0.once(&signed.signature, signed.at, signed.now)
     }
 }
 
@@ -107,11 +79,6 @@ fn one<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str> {
         (Some(value), None) => Ok(value),
         _ => Err(refusal("expected one time stamp and one signature").with_context("header", name)),
     }
-}
-
-fn seconds(stamp: &str) -> Option<i64> {
-    let is_plain = (1..=12).contains(&stamp.len()) && stamp.bytes().all(|byte| byte.is_ascii_digit());
-    stamp.parse().ok().filter(|_| is_plain)
 }
 
 fn refusal(message: &'static str) -> Error {

@@ -1,0 +1,6 @@
+//! The kind `grafana`.
+#![allow(clippy::indexing_slicing)]
+
+mod desk;
+mod message;
+mod proof;

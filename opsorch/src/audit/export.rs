@@ -21,6 +21,14 @@ const BLOCK: u32 = 1000;
 
 /// Exports and proofs.
 impl AuditLog {
+    /// How many entries it has.
+    ///
+    /// # Errors
+    /// Those of the store, and [`Unexpected`](crate::ErrorKind::Unexpected) if the newest checkpoint in it is not valid.
+    pub async fn size(&self) -> Result<u64> {
+        Ok(self.reaches(0).await?.as_ref().map_or(0, Checkpoint::size))
+    }
+
     /// All of the log, with what [`verify`](super::verify()) needs. Of a store that was damaged it holds what is left.
     ///
     /// It takes memory in proportion to the log.

@@ -3,6 +3,7 @@
 use std::fmt::{self, Debug};
 
 use async_trait::async_trait;
+use serde::Serialize;
 
 use crate::transport::{Bytes, HeaderMap, HeaderName};
 use crate::{Alert, Comment, Context, Deployment, Fields, Incident, ProviderName, Result, Ticket, TimelineEntry};
@@ -44,7 +45,8 @@ impl fmt::Debug for Webhook {
 }
 
 /// What a verified request says.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Delivery {
     /// The same for every repetition of one delivery, where the vendor gives such an id.
@@ -54,6 +56,7 @@ pub struct Delivery {
     /// Why events are missing.
     pub truncated: Option<String>,
     /// What to answer in the body of the response, where the vendor expects something, such as a challenge.
+    #[serde(skip)]
     pub answer: Option<String>,
 }
 
@@ -89,7 +92,8 @@ impl Delivery {
 }
 
 /// Something that happened at a vendor: the thing as it is now.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", content = "item", rename_all = "camelCase")]
 #[non_exhaustive]
 #[allow(clippy::large_enum_variant)]
 pub enum WebhookEvent {
@@ -125,7 +129,8 @@ impl WebhookEvent {
 }
 
 /// An event that has no place in the schema.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct OtherEvent {
     /// The vendor's name of it, such as `ping`.

@@ -7,7 +7,8 @@ use std::ffi::OsString;
 use opsorch_schema::Capability;
 use serde_json::{Map, Value};
 
-use super::{Config, ProviderEntry};
+use super::{Config, ProviderEntry, decode, plugin_of};
+use crate::secret::SecretsConfig;
 use crate::{Error, Result};
 
 /// The longest content of a variable: 1 MiB.
@@ -27,9 +28,19 @@ impl Config {
     /// | variable | means |
     /// |---|---|
     /// | `OPSORCH_TICKET_PROVIDER` | the kind of the provider, in any case |
+    /// | `OPSORCH_TICKET_PLUGIN` | the program of a plugin (kind `plugin`), absolute and without arguments; wins over the provider |
     /// | `OPSORCH_TICKET_CONFIG` | its configuration, a JSON object; checked even if no provider is named |
     ///
+    /// | `OPSORCH_SECRET_PROVIDER` | the kind of the secret store: see [`SecretsConfig`] |
+    /// | `OPSORCH_SECRET_CONFIG` | its keys, as for a provider |
+    ///
+    /// Where a capability has no variables its provider is looked up in the secret store, if there is one: see
+    /// [`Config::with_stored`]. This function reads variables and nothing else; [`Builder::build`](crate::Builder::build) opens
+    /// the store and looks.
+    ///
     /// The provider is named after the capability (`ticket`), offers it alone, and is the only one routed for it.
+    /// `OPSORCH_PLUGIN_TIMEOUT`, such as `2s`, is how long one call of any plugin may take. A plugin gets nothing of this
+    /// environment but its configuration.
     /// There is no policy, so every change is denied until one is given. Other variables are not looked at.
     ///
     /// ```
@@ -45,14 +56,16 @@ impl Config {
     ///
     /// # Errors
     /// [`Invalid`](crate::ErrorKind::Invalid), naming the variable and not its content, for a configuration that is no JSON
-    /// object; [`Unsupported`](crate::ErrorKind::Unsupported) for `OPSORCH_TICKET_PLUGIN` and for
-    /// `OPSORCH_SECRET_PROVIDER`, which this library does not have.
+    /// object; [`Unsupported`](crate::ErrorKind::Unsupported) for `OPSORCH_SECRET_PLUGIN`, which this library does not have.
     pub fn from_vars<N: Into<String>, V: Into<String>>(variables: impl IntoIterator<Item = (N, V)>) -> Result<Self> {
         let pairs = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
         let variables = Variables(pairs.filter(|(_, value): &(_, String)| !value.trim().is_empty()).collect());
-        variables.refuse("SECRET", "PROVIDER", "write secrets as references such as env:NAME or file:PATH")?;
-        variables.refuse("SECRET", "PLUGIN", "write secrets as references such as env:NAME or file:PATH")?;
+        variables.refuse("SECRET", "PLUGIN", "name a kind of secret store in OPSORCH_SECRET_PROVIDER")?;
         let mut config = Self::new();
+        if let Some(secrets) = variables.secrets()? {
+            config = config.secrets_in(secrets);
+            config.reads_stored = true;
+        }
         for capability in Capability::ALL.iter().copied() {
             if let Some(entry) = variables.provider(capability)? {
                 config = config.provider(capability.name(), entry).route(capability, [capability.name()]);
@@ -89,13 +102,31 @@ impl Variables {
 
     fn provider(&self, capability: Capability) -> Result<Option<ProviderEntry>> {
         let subject = capability.name().to_ascii_uppercase();
-        let instead = format!("this build has no plugins, so name a kind in {}", name(&subject, "PROVIDER"));
-        self.refuse(&subject, "PLUGIN", &instead)?;
         let config = self.config(&subject)?;
-        Ok(self.get(&subject, "PROVIDER").map(|kind| {
-            let entry = ProviderEntry::new(kind.trim().to_lowercase()).capabilities([capability]);
-            entry.config(Value::Object(config)).from(format!("OPSORCH_{subject}_*"))
-        }))
+        let (kind, config) = match (self.get(&subject, "PLUGIN"), self.get(&subject, "PROVIDER")) {
+            (Some(path), _) => ("plugin".to_owned(), self.plugin(capability, path, config)),
+            (None, Some(kind)) => (kind.trim().to_lowercase(), config),
+            (None, None) => return Ok(None),
+        };
+        let entry = ProviderEntry::new(kind).capabilities([capability]).config(Value::Object(config));
+        Ok(Some(entry.from(format!("OPSORCH_{subject}_*"))))
+    }
+
+    /// The keys of the kind `plugin`, for a program that answers for this capability.
+    fn plugin(&self, capability: Capability, path: &str, config: Map<String, Value>) -> Map<String, Value> {
+        let mut plugin = plugin_of(capability, path, config);
+        if let Some(timeout) = self.get("PLUGIN", "TIMEOUT") {
+            plugin.insert("timeout".into(), timeout.trim().into());
+        }
+        plugin
+    }
+
+    fn secrets(&self) -> Result<Option<SecretsConfig>> {
+        let mut config = self.config("SECRET")?;
+        let Some(kind) = self.get("SECRET", "PROVIDER") else { return Ok(None) };
+        config.insert("kind".to_owned(), kind.trim().to_lowercase().into());
+        let secrets = decode(&Value::Object(config), "secrets");
+        secrets.map(Some).map_err(|error| error.with_context("from", "OPSORCH_SECRET_*"))
     }
 
     /// The configuration, empty where there is none. The error of the parser is not kept: it may repeat a secret.
@@ -125,9 +156,9 @@ fn name(subject: &str, what: &str) -> String {
 
 fn is_ours(variable: &str) -> bool {
     let subjects = Capability::ALL.iter().map(|capability| capability.name().to_ascii_uppercase());
-    subjects
-        .chain(["SECRET".to_owned()])
-        .any(|subject| ["PROVIDER", "CONFIG", "PLUGIN"].into_iter().any(|what| variable == name(&subject, what)))
+    let mut subjects = subjects.chain(["SECRET".to_owned()]);
+    variable == name("PLUGIN", "TIMEOUT")
+        || subjects.any(|subject| ["PROVIDER", "CONFIG", "PLUGIN"].into_iter().any(|what| variable == name(&subject, what)))
 }
 
 #[cfg(all(test, unix))]

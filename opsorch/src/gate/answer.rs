@@ -33,7 +33,7 @@ impl Gate {
         for record in &records {
             match Grant::from_record(&record.id, record, &self.keys) {
                 Ok(grant) if grant.has_lapsed(now) => {}
-                Ok(grant) if !self.access.permits(cx, grant.action.operation(), &grant.target) => {}
+                Ok(grant) if !self.permits(cx, grant.action.operation(), &grant.target) => {}
                 Ok(grant) => requests.extend(grant.to_request(now)),
                 Err(error) => tracing::warn!(%error, "a grant in the store is left out"),
             }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Deref;
 
-use opsorch_schema::{Action, Actor, ProviderName};
+use opsorch_schema::{Action, Actor, Digest, GrantId, ProviderName, Target};
 
 /// An input that the gate let through. It *is* the input: it dereferences to it, and there is no way to put
 /// another one in its place.
@@ -130,7 +130,13 @@ impl<'a, A> Approved<'a, A> {
 
     /// The provider for which it was approved.
     pub fn provider(&self) -> &ProviderName {
-        &self.permit.provider
+        &self.permit.target.provider
+    }
+
+    /// What was redeemed, for a provider that hands the change to another process.
+    #[cfg(feature = "plugin")]
+    pub(crate) fn permit(&self) -> &Permit {
+        self.permit
     }
 
     /// The same permission for a part of the same input, for the terminal, which takes an action apart.
@@ -166,9 +172,15 @@ impl<A: fmt::Debug> fmt::Debug for Approved<'_, A> {
 }
 
 /// What a redeemed grant says beside the action.
+///
+/// Made by the gate, and by `plugin::serve` from what its host wrote: there the host is the gate.
 #[derive(Debug)]
 pub(crate) struct Permit {
-    pub(super) idempotency_key: String,
-    pub(super) approved_by: Vec<Actor>,
-    pub(super) provider: ProviderName,
+    pub(crate) idempotency_key: String,
+    pub(crate) approved_by: Vec<Actor>,
+    pub(crate) target: Target,
+    #[cfg_attr(not(feature = "plugin"), allow(dead_code))]
+    pub(crate) grant: GrantId,
+    #[cfg_attr(not(feature = "plugin"), allow(dead_code))]
+    pub(crate) digest: Digest,
 }

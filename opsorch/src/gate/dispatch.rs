@@ -3,7 +3,20 @@
 use opsorch_schema::{Action, Response};
 
 use super::approved::Approved;
+#[cfg(feature = "plugin")]
+use super::approved::Permit;
 use crate::{Context, Provider, Result};
+
+/// Makes a change that the gate of another process approved: reached from `plugin::serve` alone.
+#[cfg(feature = "plugin")]
+pub(crate) async fn apply_for_host(
+    provider: &Provider,
+    cx: &Context,
+    action: &Action,
+    permit: &Permit,
+) -> Result<Response> {
+    dispatch(provider, cx, Approved::new(action, permit)).await
+}
 
 /// Calls the provider. One arm for each change of the table; the compiler asks for a forgotten one.
 pub(super) async fn dispatch(provider: &Provider, cx: &Context, approved: Approved<'_, Action>) -> Result<Response> {

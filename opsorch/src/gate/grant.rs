@@ -172,7 +172,9 @@ impl Grant {
         Permit {
             idempotency_key: self.vendor_key(),
             approved_by: agreed.map(|answer| answer.actor.clone()).collect(),
-            provider: self.target.provider.clone(),
+            target: self.target.clone(),
+            grant: self.id.clone(),
+            digest: self.digest.clone(),
         }
     }
 

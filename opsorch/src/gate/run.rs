@@ -103,9 +103,14 @@ impl Gate {
         }
     }
 
+    /// Whether the actor may use an operation at all.
+    pub(crate) fn permits(&self, cx: &Context, operation: Operation, target: &Target) -> bool {
+        cx.permits(operation, target) && self.access.permits(cx, operation, target)
+    }
+
     /// Refuses an actor who may not use an operation at all, and writes that down.
     pub(crate) async fn check_access(&self, cx: &Context, operation: Operation, target: &Target) -> Result<()> {
-        if self.access.permits(cx, operation, target) {
+        if self.permits(cx, operation, target) {
             return Ok(());
         }
         let mut entry = self.entry(cx, Event::Refused, operation);

@@ -163,7 +163,8 @@ impl Builder {
         self
     }
 
-    /// Where secrets come from; the environment and files without a call.
+    /// Where secrets come from: any [`SecretStore`](crate::secret::SecretStore), or another source. Without a call that is the store of the configuration,
+    /// and without one there the environment and files.
     pub fn secrets(mut self, secrets: impl SecretSource) -> Self {
         self.secrets = Some(Arc::new(secrets));
         self
@@ -178,11 +179,11 @@ impl Builder {
     pub async fn build(self) -> Result<OpsOrch> {
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let mut env = BuildEnv::new().with_clock(Arc::clone(&clock));
-        if let Some(secrets) = self.secrets {
-            env = env.with_secrets(secrets);
-        }
         // A client for HTTP reads the system's certificates, which takes its time: only where somebody may ask for it.
-        let is_configured = self.config.provider_names().next().is_some() || !self.configured.is_empty();
+        let mut config = self.config;
+        let is_configured = config.provider_names().next().is_some()
+            || !self.configured.is_empty()
+            || (config.secrets().is_some() && self.secrets.is_none());
         let transport = match self.transport {
             None if is_configured => default_transport()?,
             given => given,
@@ -190,7 +191,15 @@ impl Builder {
         if let Some(transport) = transport {
             env = env.with_transport(transport);
         }
-        let config = self.config;
+        if let Some(secrets) = self.secrets {
+            env = env.with_secrets(secrets);
+        } else if let Some(secrets) = config.secrets() {
+            let store = secrets.open(&env).await.map_err(|error| error.with_context("in", "secrets"))?;
+            if config.reads_stored {
+                config = config.with_stored(&store).await?;
+            }
+            env = env.with_secrets(Arc::new(store));
+        }
         let mut built = config.build_providers(&self.registry, &env).await?;
         for (name, configured) in self.configured {
             built.push(configured.build_as(&name, &env).await?);

@@ -138,11 +138,17 @@ impl OpsOrch {
         T: Item + Send,
         Page<T>: TryFrom<Response, Error = WrongResponse>,
     {
-        let wanting = sources.iter_mut().filter(|source| source.is_wanting());
-        let asked = wanting.map(|source| async move {
-            let answer = self.ask(cx, source.provider(), &from(query, source.cursor())).await;
-            source.take(answer.and_then(|response| Page::<T>::try_from(response).map_err(Error::from)));
-        });
+        // A list, and no closures that live across the await: surfaces need a future that can be sent to other threads,
+        // and the compiler does not see through them.
+        let mut asked = Vec::new();
+        for source in sources {
+            if source.is_wanting() {
+                asked.push(async move {
+                    let answer = self.ask(cx, source.provider(), &from(query, source.cursor())).await;
+                    source.take(answer.and_then(|response| Page::<T>::try_from(response).map_err(Error::from)));
+                });
+            }
+        }
         stream::iter(asked).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
     }
 }

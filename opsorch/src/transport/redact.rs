@@ -15,13 +15,13 @@ const BODY_LIMIT: usize = 64 * 1024;
 
 /// Knows a client's secrets, to take them out of what a vendor echoes.
 #[derive(Clone, Default)]
-pub(super) struct Redactor {
+pub(crate) struct Redactor {
     /// Each secret in every spelling it may come back in, the longest first.
     spellings: Vec<Secret>,
 }
 
 impl Redactor {
-    pub(super) fn add(&mut self, secret: &Secret) {
+    pub(crate) fn add(&mut self, secret: &Secret) {
         let text = secret.expose();
         let quoted = serde_json::Value::from(text).to_string();
         let json = quoted.get(1..quoted.len() - 1).unwrap_or_default().to_owned();
@@ -35,7 +35,12 @@ impl Redactor {
     }
 
     /// One line of at most 200 characters, without the client's secrets and without control characters.
-    pub(super) fn line(&self, text: &str) -> String {
+    pub(crate) fn line(&self, text: &str) -> String {
+        self.shown(text, SHOWN)
+    }
+
+    /// As [`Redactor::line`], of at most so many characters.
+    pub(crate) fn shown(&self, text: &str, most: usize) -> String {
         // Visible text first: a secret with a control character inside would not be found, and then be shown.
         let visible: String = text
             .chars()
@@ -43,7 +48,7 @@ impl Redactor {
             .collect();
         let redacted = self.redacted(visible);
         let words = redacted.split_whitespace().collect::<Vec<_>>().join(" ");
-        match words.char_indices().nth(SHOWN) {
+        match words.char_indices().nth(most) {
             Some((end, _)) => format!("{}…", words.get(..end).unwrap_or_default()),
             None => words,
         }

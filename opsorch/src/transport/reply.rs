@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, DATE, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, Method, StatusCode};
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 
 use super::redact::Redactor;
 use super::shape::read_json;
@@ -78,13 +78,13 @@ impl Reply {
         Some(wait.min(LONGEST_WAIT))
     }
 
-    /// Reads the body as JSON, whatever the status.
+    /// Reads the body as JSON, whatever the status. What is read may borrow from the body.
     ///
     /// # Errors
     /// `Unexpected`, with the content type and the place, for what is not JSON (such as the page of a proxy), is of
     /// another shape, is nested deeper than 128 levels, or is not UTF-8. The error holds nothing of the body but names
     /// of fields.
-    pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
+    pub fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T> {
         if self.is_empty() {
             return Err(self.explain(Error::unexpected("expected JSON, got an empty body")));
         }

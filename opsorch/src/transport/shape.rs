@@ -1,10 +1,16 @@
 //! Reading JSON, with errors that say where and what was expected but never what was there.
 
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 
 /// Reads JSON. The error is text that holds nothing of the body but the names on the path to the place.
-pub(super) fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+pub(super) fn read_json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
     let text = std::str::from_utf8(body).map_err(|error| format!("it is not UTF-8 at byte {}", error.valid_up_to()))?;
+    // To know the path to every place costs more than reading does. It is followed when there is an error to explain.
+    serde_json::from_str(text).or_else(|_| located(text))
+}
+
+/// As [`read_json`], following the path.
+fn located<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, String> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let place = match error.path().iter().next() {

@@ -16,6 +16,7 @@ mod faulty_store;
 mod forged_grants;
 mod gate;
 mod inbound;
+mod investigate;
 mod layers;
 mod notify;
 mod properties;

@@ -1,7 +1,7 @@
 //! Issues and their comments.
 
 use opsorch::{Comment, Ticket, TicketStatus, TicketStatusLevel};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::web_address;
 use crate::github::repository::{Repositories, Repository};
@@ -55,14 +55,15 @@ pub(in crate::github) fn ticket(repositories: &Repositories, repository: &Reposi
         .key(format!("{repository}#{}", issue.number))
         .status_raw(raw)
         .created_at(issue.created_at);
-    ticket.description = issue.body.map(|body| marker::strip(&body).to_owned()).filter(|text| !text.is_empty());
+    ticket.description = issue.body.map(marker::stripped).filter(|text| !text.is_empty());
     ticket.assignees = issue.assignees.into_iter().map(|user| user.login).collect();
     ticket.reporter = issue.user.map(|user| user.login);
     ticket.url = web_address(issue.html_url.as_deref());
     ticket.updated_at = issue.updated_at;
-    let labels: Vec<_> = issue.labels.iter().filter_map(wire::Label::name).collect();
+    let labels: Vec<Value> =
+        issue.labels.into_iter().filter_map(|label| label.into_name().map(Value::String)).collect();
     if !labels.is_empty() {
-        ticket.fields.insert("labels".to_owned(), json!(labels));
+        ticket.fields.insert("labels".to_owned(), labels.into());
     }
     let fields = &mut ticket.fields;
     put(fields, "milestone", issue.milestone.map(|milestone| milestone.title));

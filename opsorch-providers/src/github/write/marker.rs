@@ -34,6 +34,12 @@ pub(in crate::github) fn strip(text: &str) -> &str {
     split(text).map_or(text, |(text, _)| text)
 }
 
+/// As [`strip`], without a copy.
+pub(in crate::github) fn stripped(mut text: String) -> String {
+    text.truncate(strip(&text).len());
+    text
+}
+
 /// The key of the mark at the end of a text.
 pub(super) fn key(text: &str) -> Option<&str> {
     split(text).map(|(_, key)| key)

@@ -2,20 +2,47 @@
 
 use chrono::DateTime;
 
+use super::plain::plain;
 use super::write::blocks;
 use super::{MENTION, Mark, Node};
 
 /// The marks that CommonMark has, the outermost first.
 const MARKS: [&str; 5] = ["link", "strike", "strong", "em", "code"];
 
-/// The characters that may mean something in a line.
-const SPECIAL: &str = "\\`*_[]<>&#+-.!|~=():\r\n\t";
+/// Whether a character may mean something in a line.
+pub(super) fn is_special(letter: char) -> bool {
+    matches!(
+        letter,
+        '\\' | '`'
+            | '*'
+            | '_'
+            | '['
+            | ']'
+            | '<'
+            | '>'
+            | '&'
+            | '#'
+            | '+'
+            | '-'
+            | '.'
+            | '!'
+            | '|'
+            | '~'
+            | '='
+            | '('
+            | ')'
+            | ':'
+    ) || letter.is_control()
+}
 
 /// A paragraph. Characters are escaped only where CommonMark would read something else.
 pub(super) fn paragraph(nodes: &[Node]) -> String {
+    if let Some(plain) = plain(nodes) {
+        return plain;
+    }
     let nodes = simple(nodes);
     let raw = render(&nodes, Escape::Nothing);
-    if is_harmless(&nodes) || reads_as(&raw, &nodes) { raw } else { render(&nodes, Escape::Everything) }
+    if reads_as(&raw, &nodes) { raw } else { render(&nodes, Escape::Everything) }
 }
 
 /// As [`paragraph`], in one line: for titles and cells.
@@ -27,17 +54,6 @@ pub(super) fn line(nodes: &[Node]) -> String {
     paragraph(&nodes.iter().map(space).collect::<Vec<_>>())
 }
 
-/// Whether nothing in a line can mean anything.
-fn is_harmless(nodes: &[Node]) -> bool {
-    let is_plain = |text: &str| !text.contains(|letter: char| SPECIAL.contains(letter) || letter.is_control());
-    let ends = [nodes.first(), nodes.last()];
-    nodes.iter().all(|node| node.marks.is_empty() && node.text.as_deref().is_some_and(is_plain))
-        && ends.into_iter().flatten().all(|node| {
-            let text = node.text.as_deref().unwrap_or_default();
-            text.trim() == text && !text.starts_with(|letter: char| letter.is_ascii_digit())
-        })
-}
-
 /// Whether a text is read as this line and nothing else.
 fn reads_as(text: &str, nodes: &[Node]) -> bool {
     match blocks(text).as_slice() {
@@ -45,6 +61,13 @@ fn reads_as(text: &str, nodes: &[Node]) -> bool {
         [only] => only.kind == "paragraph" && simple(&only.content) == nodes,
         _ => false,
     }
+}
+
+/// Whether a text is read as what these nodes say.
+#[cfg(test)]
+pub(super) fn reads_as_it_was_meant(text: &str, nodes: &[Node]) -> bool {
+    let nodes = simple(nodes);
+    reads_as(text, &nodes) && text == render(&nodes, Escape::Nothing)
 }
 
 /// The line as writing it would make it: only texts, breaks and mentions, only marks that CommonMark has, in their order,
@@ -186,7 +209,7 @@ fn close(written: &mut String, open: &mut Vec<&Mark>, keep: usize) {
     }
 }
 
-fn delimiter(kind: &str) -> &'static str {
+pub(super) fn delimiter(kind: &str) -> &'static str {
     match kind {
         "strong" => "**",
         "em" => "*",
@@ -238,7 +261,7 @@ fn escaped(text: &str, escape: Escape, is_start: bool, is_last: bool) -> String 
         if (letter.is_whitespace() && is_lost) || letter.is_control() {
             escaped.push_str(&format!("&#{};", u32::from(letter)));
         } else {
-            if SPECIAL.contains(letter) {
+            if is_special(letter) {
                 escaped.push('\\');
             }
             escaped.push(letter);

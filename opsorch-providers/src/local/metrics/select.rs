@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use opsorch::signal::Step;
 use opsorch::{
     Aggregation, AggregationLevel, Error, MetricExpression, MetricFilter, MetricOperatorLevel, MetricQuery, Result,
     Time,
@@ -24,7 +25,8 @@ pub(super) struct Selection {
     metric: &'static Metric,
     pub(super) start: Time,
     pub(super) end: Time,
-    step: i64,
+    /// The length of a step; absent where each sample is a point.
+    step: Option<Step>,
     conditions: Vec<Condition>,
     grouping: Option<Grouping>,
 }
@@ -59,7 +61,7 @@ impl Selection {
             metric,
             start: query.start,
             end: query.end,
-            step: query.step.into(),
+            step: Step::from_seconds(query.step),
             conditions: conditions
                 .map(|(index, filter)| Condition::new(index, filter, metric))
                 .collect::<Result<_>>()?,
@@ -108,10 +110,7 @@ impl Selection {
 
     /// The beginning of the step that a time is in.
     fn step_of(&self, time: Time) -> Time {
-        match self.step {
-            0 => time,
-            step => self.start + chrono::TimeDelta::seconds((time - self.start).num_seconds() / step * step),
-        }
+        self.step.map_or(time, |step| step.floor_from(self.start, time))
     }
 }
 

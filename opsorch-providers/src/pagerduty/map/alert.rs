@@ -3,7 +3,7 @@
 use opsorch::{Alert, AlertStatus, AlertStatusLevel, Severity, SeverityLevel};
 use serde_json::Value;
 
-use super::{Map, incident, named, page, put};
+use super::{Map, incident, named, page, put, put_value};
 use crate::pagerduty::wire;
 
 /// The detail that holds what is wrong at length.
@@ -29,10 +29,10 @@ impl Map {
         mapped.service = alert.service.as_ref().or(of.service.as_ref()).and_then(|it| it.label()).map(str::to_owned);
         mapped.created_at = alert.created_at;
         mapped.updated_at = alert.updated_at.or(alert.resolved_at);
-        mapped.url = page(alert.html_url);
+        mapped.url = page(alert.html_url.as_deref());
         match alert.body.map(|body| body.details) {
             Some(Value::Object(details)) => mapped.fields = details.into_iter().collect(),
-            Some(details) => mapped.description = incident::text(&details),
+            Some(details) => mapped.description = incident::text(details),
             None => {}
         }
         if let Some(Value::String(description)) = mapped.fields.get(DESCRIPTION) {
@@ -44,7 +44,7 @@ impl Map {
         put(&mut mapped.metadata, "alert_key", alert.alert_key);
         put(&mut mapped.metadata, "incident_id", &of.id);
         put(&mut mapped.metadata, "service_id", alert.service.and_then(|service| service.id));
-        put(&mut mapped.metadata, "integration", alert.integration.as_ref().and_then(named));
+        put_value(&mut mapped.metadata, "integration", alert.integration.and_then(named));
         mapped
     }
 }

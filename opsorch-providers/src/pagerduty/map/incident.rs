@@ -3,7 +3,7 @@
 use opsorch::{Error, Fields, Incident, IncidentStatus, IncidentStatusLevel, Result};
 use serde_json::Value;
 
-use super::{Map, all_named, named, page, put};
+use super::{Map, all_named, named, page, put, put_value};
 use crate::pagerduty::wire;
 
 /// PagerDuty's words for statuses.
@@ -14,50 +14,50 @@ const STATUSES: [(IncidentStatusLevel, &str); 3] = [
 ];
 
 impl Map {
-    pub(in crate::pagerduty) fn incident(&self, incident: wire::Incident) -> Incident {
-        let priority = incident.priority.as_ref().and_then(|priority| priority.label());
-        let (severity, severity_raw) = self.severities.of(priority, incident.urgency.as_deref());
-        let title = incident.title.as_deref().or(incident.summary.as_deref()).unwrap_or_default();
-        let raw = incident.status.as_deref().unwrap_or_default();
-        let mut mapped = Incident::new(&*incident.id, title, status(raw), severity);
-        mapped.status_raw = incident.status.clone();
+    pub(in crate::pagerduty) fn incident(&self, mut incident: wire::Incident) -> Incident {
+        let priority = incident.priority.take().and_then(wire::Named::into_label);
+        let (severity, severity_raw) = self.severities.of(priority.as_deref(), incident.urgency.as_deref());
+        let title = incident.title.take().or_else(|| incident.summary.take()).unwrap_or_default();
+        let status = status(incident.status.as_deref().unwrap_or_default());
+        let mut mapped = Incident::new(std::mem::take(&mut incident.id), title, status, severity);
+        mapped.status_raw = incident.status.take();
         mapped.severity_raw = severity_raw;
-        mapped.description = incident.body.as_ref().and_then(|body| text(&body.details));
-        mapped.service = incident.service.as_ref().and_then(|service| service.label()).map(str::to_owned);
+        mapped.description = incident.body.take().and_then(|body| text(body.details));
         mapped.created_at = incident.created_at;
         mapped.updated_at = incident.updated_at.or(incident.last_status_change_at);
-        mapped.fields = fields(&incident);
-        mapped.metadata = self.incident_metadata(&incident);
-        mapped.url = page(incident.html_url);
+        mapped.url = page(incident.html_url.as_deref());
+        mapped.fields = fields(&mut incident, priority);
+        mapped.metadata = self.incident_metadata(&mut incident);
+        mapped.service = incident.service.and_then(wire::Named::into_label);
         mapped
     }
 
     /// What OpsOrch keeps there.
-    fn incident_metadata(&self, incident: &wire::Incident) -> Fields {
+    fn incident_metadata(&self, incident: &mut wire::Incident) -> Fields {
         let mut metadata = self.metadata();
-        put(&mut metadata, "incident_key", &incident.incident_key);
-        put(&mut metadata, "html_url", &incident.html_url);
+        put_value(&mut metadata, "incident_key", incident.incident_key.take());
+        put_value(&mut metadata, "html_url", incident.html_url.take());
         put(&mut metadata, "last_status_change_at", incident.last_status_change_at);
-        if let Some(service) = &incident.service {
-            put(&mut metadata, "service_id", &service.id);
-            put(&mut metadata, "service_url", &service.html_url);
+        if let Some(service) = &mut incident.service {
+            put_value(&mut metadata, "service_id", service.id.take());
+            put_value(&mut metadata, "service_url", service.html_url.take());
         }
-        let assigned = incident.assignments.iter().filter_map(|assignment| assignment.assignee.as_ref());
-        put(&mut metadata, "assignments", all_named(assigned.chain(&incident.assignees)));
+        let assigned = incident.assignments.drain(..).filter_map(|assignment| assignment.assignee);
+        put_value(&mut metadata, "assignments", all_named(assigned.chain(incident.assignees.drain(..))));
         metadata
     }
 }
 
-fn fields(incident: &wire::Incident) -> Fields {
+fn fields(incident: &mut wire::Incident, priority: Option<String>) -> Fields {
     let mut fields = Fields::new();
-    put(&mut fields, "incident_number", incident.incident_number.or(incident.number));
-    put(&mut fields, "urgency", &incident.urgency);
-    put(&mut fields, "priority", incident.priority.as_ref().and_then(|priority| priority.label()));
-    put(&mut fields, "escalation_policy", incident.escalation_policy.as_ref().and_then(named));
-    put(&mut fields, "teams", all_named(&incident.teams));
+    put_value(&mut fields, "incident_number", incident.incident_number.or(incident.number));
+    put_value(&mut fields, "urgency", incident.urgency.take());
+    put_value(&mut fields, "priority", priority);
+    put_value(&mut fields, "escalation_policy", incident.escalation_policy.take().and_then(named));
+    put_value(&mut fields, "teams", all_named(incident.teams.drain(..)));
     put(&mut fields, "resolved_at", incident.resolved_at);
     put(&mut fields, "alert_counts", incident.alert_counts);
-    put(&mut fields, "incident_type", incident.incident_type.as_ref().and_then(|kind| kind.label()));
+    put_value(&mut fields, "incident_type", incident.incident_type.take().and_then(wire::Named::into_label));
     fields
 }
 
@@ -84,11 +84,10 @@ pub(in crate::pagerduty) fn vendor_status(status: &IncidentStatus) -> Result<Opt
 }
 
 /// Details are a text, by the API, and an object in incidents that integrations opened.
-pub(super) fn text(details: &Value) -> Option<String> {
+pub(super) fn text(details: Value) -> Option<String> {
     match details {
         Value::Null => None,
-        Value::String(text) if text.is_empty() => None,
-        Value::String(text) => Some(text.clone()),
+        Value::String(text) => Some(text).filter(|text| !text.is_empty()),
         other => Some(other.to_string()),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use opsorch::Service;
 
-use super::{Map, all_named, named, page, put};
+use super::{Map, all_named, named, page, put, put_value};
 use crate::pagerduty::wire;
 
 impl Map {
@@ -18,15 +18,15 @@ impl Map {
         put(&mut mapped.metadata, "status", &service.status);
         put(&mut mapped.metadata, "html_url", &service.html_url);
         put(&mut mapped.metadata, "alert_creation", &service.alert_creation);
-        put(&mut mapped.metadata, "escalation_policy", service.escalation_policy.as_ref().and_then(named));
-        put(&mut mapped.metadata, "teams", all_named(&service.teams));
-        mapped.url = page(service.html_url);
+        put_value(&mut mapped.metadata, "escalation_policy", service.escalation_policy.and_then(named));
+        put_value(&mut mapped.metadata, "teams", all_named(service.teams));
+        mapped.url = page(service.html_url.as_deref());
         mapped
     }
 }
 
 /// The teams of a service, as OpsOrch tags it: `team_0`, `team_1`, …
-fn tags(teams: &[wire::Reference]) -> BTreeMap<String, String> {
+fn tags(teams: &[wire::Named]) -> BTreeMap<String, String> {
     let names = teams.iter().filter_map(|team| team.label());
     names.enumerate().map(|(index, name)| (format!("team_{index}"), name.to_owned())).collect()
 }

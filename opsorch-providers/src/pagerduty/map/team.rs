@@ -1,9 +1,9 @@
 //! Teams, their members, and who of them is on call.
 
 use opsorch::{Fields, Team, TeamMember};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{Map, named, page, put};
+use super::{Map, named, object, page, put, put_value};
 use crate::pagerduty::wire;
 
 /// The role of those who are on call.
@@ -16,7 +16,7 @@ impl Map {
         let mut mapped = Team::new(&*id, team.label().unwrap_or(&id));
         mapped.metadata = self.metadata();
         put(&mut mapped.metadata, "description", &team.description);
-        mapped.url = page(team.html_url);
+        mapped.url = page(team.html_url.as_deref());
         Some(mapped)
     }
 
@@ -33,7 +33,7 @@ impl Map {
         let mut people: Vec<TeamMember> = Vec::new();
         for entry in entries {
             let Some(mut person) = entry.user.as_ref().and_then(|user| self.person(user)) else { continue };
-            let duty = duty(&entry);
+            let (level, duty) = (entry.escalation_level, duty(entry));
             if let Some(known) = people.iter_mut().find(|known| known.id == person.id) {
                 if let Some(Value::Array(duties)) = known.metadata.get_mut("oncalls") {
                     duties.push(duty);
@@ -41,7 +41,7 @@ impl Map {
                 continue;
             }
             person.role = Some(ON_CALL.to_owned());
-            put(&mut person.metadata, "escalation_level", entry.escalation_level);
+            put(&mut person.metadata, "escalation_level", level);
             put(&mut person.metadata, "oncalls", [duty]);
             people.push(person);
         }
@@ -59,12 +59,12 @@ impl Map {
 }
 
 /// Why somebody is on call. What has no end is left out.
-fn duty(entry: &wire::OnCall) -> Value {
+fn duty(entry: wire::OnCall) -> Value {
     let mut duty = Fields::new();
     put(&mut duty, "escalation_level", entry.escalation_level);
-    put(&mut duty, "escalation_policy", entry.escalation_policy.as_ref().and_then(named));
-    put(&mut duty, "schedule", entry.schedule.as_ref().and_then(named));
+    put_value(&mut duty, "escalation_policy", entry.escalation_policy.and_then(named));
+    put_value(&mut duty, "schedule", entry.schedule.and_then(named));
     put(&mut duty, "start", entry.start);
     put(&mut duty, "end", entry.end);
-    json!(duty)
+    object(duty)
 }

@@ -1,28 +1,17 @@
 //! Alerts, from each of the places that tell of them.
 
+use opsorch::signal::labels::fingerprint;
 use opsorch::transport::Url;
-use opsorch::{Alert, AlertId, AlertStatus, AlertStatusLevel, Fields, Severity, SeverityLevel};
+use opsorch::{Alert, AlertId, AlertStatusLevel, Fields};
 use serde_json::{Value, json};
 
-use super::fingerprint::fingerprint;
 use super::matcher::equals;
 use super::page::alertmanager;
 use crate::fields::put;
+use crate::notification;
 use crate::prometheus::labels::ScopeLabels;
 use crate::prometheus::wire::alertmanager::{self as wire, Labels, Silence};
 use crate::prometheus::wire::{rules, webhook};
-
-/// The label with the name of the rule.
-const ALERT_NAME: &str = "alertname";
-
-/// The label with the severity.
-const SEVERITY: &str = "severity";
-
-/// The annotations that say what is wrong at length, the best first.
-const DESCRIPTIONS: [&str; 3] = ["description", "message", "summary"];
-
-/// The annotations that hold a runbook.
-const RUNBOOKS: [&str; 2] = ["runbook_url", "runbook"];
 
 /// Where [`Alert::metadata`] keeps the silence that was made.
 const SILENCE_ID: &str = "silenceId";
@@ -117,17 +106,7 @@ impl AlertMap {
 
     /// What every source tells: who it is, what is wrong, and how bad.
     fn alert(&self, id: String, labels: &Labels, annotations: &Labels, state: &str) -> Alert {
-        let text = |names: &[&str]| names.iter().find_map(|name| given(annotations, name));
-        let title = given(labels, ALERT_NAME).or_else(|| text(&["summary"])).map_or_else(|| id.clone(), str::to_owned);
-        let mut alert = Alert::new(id, title, status(state), severity(given(labels, SEVERITY)));
-        alert.status_raw = (!state.is_empty()).then(|| state.to_owned());
-        alert.severity_raw = given(labels, SEVERITY).map(str::to_owned);
-        alert.description = text(&DESCRIPTIONS).map(str::to_owned);
-        alert.service = given(labels, &self.labels.service).map(str::to_owned);
-        put(&mut alert.fields, "labels", labels);
-        put(&mut alert.fields, "annotations", annotations);
-        put(&mut alert.fields, "runbook", text(&RUNBOOKS));
-        alert
+        notification::alert(id, labels, annotations, state, &self.labels.service)
     }
 }
 
@@ -140,30 +119,6 @@ pub(in crate::prometheus) fn silenced_by(alert: Alert, silence: &str) -> Alert {
 fn page_of(base: &Url, labels: &Labels) -> Url {
     let matchers: Vec<String> = labels.iter().map(|(name, value)| equals(name, value)).collect();
     alertmanager(base, &matchers)
-}
-
-/// A value that is there and not empty.
-fn given<'a>(values: &'a Labels, name: &str) -> Option<&'a str> {
-    values.get(name).map(String::as_str).filter(|value| !value.is_empty())
-}
-
-/// The word of the closed set, or the vendor's own where it is in no table.
-fn status(state: &str) -> AlertStatus {
-    let own = AlertStatus::new(state);
-    match own.level() {
-        AlertStatusLevel::Unknown if !state.is_empty() => own,
-        level => level.into(),
-    }
-}
-
-/// As [`status`]; an alert without the label has a severity that nobody knows.
-fn severity(label: Option<&str>) -> Severity {
-    let Some(word) = label else { return SeverityLevel::Unknown.into() };
-    let own = Severity::new(word);
-    match own.level() {
-        SeverityLevel::Unknown => own,
-        level => level.into(),
-    }
 }
 
 /// `1e+00` as a number; `NaN` and `+Inf`, which JSON has not, as they are spelled.

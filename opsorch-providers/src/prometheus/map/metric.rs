@@ -1,5 +1,8 @@
 //! Series and descriptors.
 
+use std::borrow::Cow;
+
+use opsorch::signal::unit;
 use opsorch::transport::Url;
 use opsorch::{Error, MetricDescriptor, MetricKind, MetricKindLevel, MetricSeries, Result};
 use serde_json::{Map, Value, json};
@@ -26,6 +29,9 @@ const FAMILIES: [(&str, &[&str]); 5] = [
     ("_total", &["counter"]),
     ("_info", &["info"]),
 ];
+
+/// The types of families that count how many values there are.
+const DISTRIBUTIONS: [&str; 3] = ["histogram", "gaugehistogram", "summary"];
 
 /// The series of a result, whatever its type.
 pub(in crate::prometheus) fn series(result: QueryResult, field: &str) -> Result<Vec<Series>> {
@@ -68,8 +74,8 @@ pub(in crate::prometheus) fn to_schema(series: Series, asked: &str, service_labe
 }
 
 fn counts(dropped: Dropped) -> Map<String, Value> {
-    let Dropped { nan, infinite, histograms } = dropped;
-    let counts = [("nan", nan), ("inf", infinite), ("histogram", histograms)];
+    let Dropped { samples, histograms } = dropped;
+    let counts = [("nan", samples.nan), ("inf", samples.infinite), ("histogram", histograms)];
     counts.into_iter().filter(|(_, count)| *count > 0).map(|(why, count)| (why.to_owned(), count.into())).collect()
 }
 
@@ -83,10 +89,10 @@ pub(in crate::prometheus) fn descriptor(name: String, metadata: &Metadata, page:
     let kind = meaning.map_or("", |meaning| &meaning.kind);
     let url = graph(page, &promql::metric(&name), None);
     let mut descriptor = MetricDescriptor::new(&name, to_kind(kind)).url(url);
-    if let Some(Meaning { help, unit, .. }) = meaning {
+    if let Some(Meaning { help, .. }) = meaning {
         descriptor.description.clone_from(help);
-        descriptor.unit = Some(unit.clone()).filter(|unit| !unit.is_empty());
     }
+    descriptor.unit = unit_of(&name, meaning);
     if KINDS.iter().any(|(word, _)| *word == kind && !kind.is_empty()) {
         descriptor = descriptor.metadata("type", kind);
     }
@@ -99,6 +105,19 @@ pub(in crate::prometheus) fn descriptor(name: String, metadata: &Metadata, page:
         descriptor = descriptor.metadata("variants", all.collect::<Vec<_>>());
     }
     descriptor
+}
+
+/// The unit of a metric: what its targets say, and otherwise what its name ends with. A bucket of a histogram is a number
+/// of values and the count of them all is too, whatever the unit of the values.
+fn unit_of(name: &str, meaning: Option<&Meaning>) -> Option<String> {
+    let is_distribution = meaning.is_some_and(|meaning| DISTRIBUTIONS.contains(&meaning.kind.as_str()));
+    let is_number = is_distribution && (name.ends_with("_bucket") || name.ends_with("_count"));
+    let said = meaning.map(|meaning| meaning.unit.as_str()).filter(|said| !said.is_empty());
+    match said {
+        _ if is_number => None,
+        Some(said) => Some(unit::name(said).into_owned()),
+        None => unit::of_metric(name).map(Cow::into_owned),
+    }
 }
 
 fn family<'a>(name: &'a str, metadata: &'a Metadata) -> Option<(Option<&'a str>, &'a [Meaning])> {

@@ -107,16 +107,16 @@ impl Metrics {
         let mut found = Found::default();
         match &asked.when {
             When::At(time) => {
-                let form = [("query", asked.promql.clone()), ("time", seconds(*time))];
+                let form = [("query", asked.promql.clone()), ("time", seconds(time.timestamp_millis()))];
                 found.add(self.ask(cx, "api/v1/query", &form, asked).await?, asked)?;
             }
             When::Over(plan) => {
-                for (start, end) in &plan.windows {
+                for window in &plan.windows {
                     let form = [
                         ("query", asked.promql.clone()),
-                        ("start", seconds(*start)),
-                        ("end", seconds(*end)),
-                        ("step", seconds(plan.step)),
+                        ("start", seconds(window.start().timestamp_millis())),
+                        ("end", seconds(window.end().timestamp_millis())),
+                        ("step", seconds(plan.step.as_millis())),
                     ];
                     found.add(self.ask(cx, "api/v1/query_range", &form, asked).await?, asked)?;
                 }

@@ -1,15 +1,11 @@
 //! Alertmanager's API v2.
 
-use std::collections::BTreeMap;
-
 use opsorch::Time;
+pub(in crate::prometheus) use opsorch::signal::labels::Labels;
 use serde::{Deserialize, Serialize};
 
 use super::discovery::BuildInfo;
 use super::field::{at_most, lenient, moment};
-
-/// Labels or annotations, by name.
-pub(in crate::prometheus) type Labels = BTreeMap<String, String>;
 
 /// The most alerts that are read.
 const MOST_ALERTS: usize = 50_000;

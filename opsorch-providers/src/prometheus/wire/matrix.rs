@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use opsorch::signal;
 use opsorch::{MetricPoint, Time};
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -52,15 +53,13 @@ pub(in crate::prometheus) struct Series {
 /// How many samples are no points, because they are no finite numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::prometheus) struct Dropped {
-    pub(in crate::prometheus) nan: u64,
-    pub(in crate::prometheus) infinite: u64,
+    pub(in crate::prometheus) samples: signal::Dropped,
     pub(in crate::prometheus) histograms: u64,
 }
 
 impl Dropped {
     pub(in crate::prometheus) fn add(&mut self, other: Self) {
-        self.nan += other.nan;
-        self.infinite += other.infinite;
+        self.samples.add(other.samples);
         self.histograms += other.histograms;
     }
 }
@@ -73,10 +72,8 @@ impl Series {
 
     /// Adds a sample as a point, or counts it as dropped.
     pub(in crate::prometheus) fn push(&mut self, time: Time, value: f64) {
-        match MetricPoint::new(time, value) {
-            Some(point) => self.points.push(point),
-            None if value.is_nan() => self.dropped.nan += 1,
-            None => self.dropped.infinite += 1,
+        if let Some(point) = self.dropped.samples.point(time, value) {
+            self.points.push(point);
         }
     }
 }

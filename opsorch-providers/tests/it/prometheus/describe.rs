@@ -102,6 +102,43 @@ async fn the_parts_of_a_family_mean_what_the_family_means() {
 }
 
 #[tokio::test]
+async fn a_unit_has_one_name_and_is_looked_for_at_the_end_of_the_name_where_targets_say_none() {
+    let metadata = json!({
+        "latency": [{ "type": "histogram", "help": "", "unit": "s" }],
+        "size": [{ "type": "gauge", "help": "", "unit": "By" }],
+        "fuel": [{ "type": "gauge", "help": "", "unit": "furlong" }],
+    });
+    let names = json!([
+        "cpu_seconds_total",
+        "fuel",
+        "latency",
+        "latency_bucket",
+        "latency_count",
+        "latency_sum",
+        "size",
+        "up",
+        "wait_seconds_bucket",
+    ]);
+    let prometheus = server(names, means(metadata)).await;
+    let page = describe(&prometheus, Scope::new()).await.unwrap();
+    let units: Vec<_> = page.items.iter().map(|it| (it.name.as_str(), it.unit.as_deref())).collect();
+    assert_eq!(
+        units,
+        [
+            ("cpu_seconds_total", Some("seconds")),
+            ("fuel", Some("furlong")),
+            ("latency", Some("seconds")),
+            ("latency_bucket", None),
+            ("latency_count", None),
+            ("latency_sum", Some("seconds")),
+            ("size", Some("bytes")),
+            ("up", None),
+            ("wait_seconds_bucket", None),
+        ]
+    );
+}
+
+#[tokio::test]
 async fn where_targets_disagree_all_of_them_are_heard() {
     let variants = json!([
         { "type": "gauge", "help": "new", "unit": "" },

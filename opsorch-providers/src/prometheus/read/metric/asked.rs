@@ -1,6 +1,7 @@
 //! What a query asks of the server: PromQL, and when it is evaluated.
 
-use opsorch::{Error, MetricQuery, Result};
+use opsorch::signal::Step;
+use opsorch::{Error, MetricQuery, Result, Time};
 use serde_json::Value;
 
 use crate::prometheus::labels::ScopeLabels;
@@ -21,9 +22,9 @@ pub(super) struct Asked {
     pub(super) when: When,
 }
 
-/// When it is evaluated, in milliseconds since 1970.
+/// When it is evaluated, to the millisecond.
 pub(super) enum When {
-    At(i64),
+    At(Time),
     Over(Plan),
 }
 
@@ -49,19 +50,16 @@ impl Asked {
         };
         let name = name.to_owned();
         // The first whole millisecond in the span, and the last.
-        let begun = !query.start.timestamp_subsec_nanos().is_multiple_of(1_000_000);
-        let (start, end) = (query.start.timestamp_millis() + i64::from(begun), query.end.timestamp_millis());
-        let when = match query.start == query.end || start >= end {
-            true => When::At(end),
-            false => When::Over(Plan::new(start, end, query.step, promql::speaks_of_its_span(&promql))),
-        };
+        let (start, end) = (Step::MILLISECOND.ceil(query.start), Step::MILLISECOND.floor(query.end));
+        let plan = || Plan::new(start, end, Step::from_seconds(query.step), promql::speaks_of_its_span(&promql));
+        let when = (start < end).then(plan).flatten().map_or(When::At(end), When::Over);
         Ok(Self { promql, name, field, when })
     }
 
     /// What a caller must know about the step.
     pub(super) fn widened(&self) -> Option<String> {
         let When::Over(Plan { step, widened_from: Some(asked), .. }) = &self.when else { return None };
-        let (step, asked) = (seconds(*step), seconds(*asked));
+        let (step, asked) = (seconds(step.as_millis()), seconds(asked.as_millis()));
         Some(format!("a step of {asked} s makes more points than the server returns; the step is {step} s"))
     }
 }

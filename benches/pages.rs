@@ -1,0 +1,172 @@
+//! What it costs to make normalized pages of what vendors answer: CPU time for each 1 000 items, bytes per second and
+//! allocations, from the bytes of the answers through the provider. Beside it, in the same run, `serde_json` decodes the same
+//! bytes into typed structs, which are nobody's schema yet. The goal is a ratio of 1.4 at most.
+//!
+//! `cargo bench -p opsorch-benches --bench pages`. The payloads are made from a seed ([`payload`](opsorch_benches::payload)), in pages of 100 items as
+//! the vendors give them; nothing is sent over a network. A vendor is a row in [`vendors`].
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use allocation_counter::measure;
+use opsorch::secret::SecretRef;
+use opsorch::transport::{Bytes, Request};
+use opsorch::{Actor, BuildEnv, Context, IncidentQuery, OpsOrch, ProviderConfig, TicketQuery};
+use opsorch_benches::payload::{github_issues, jira_issues, pagerduty_incidents};
+use opsorch_benches::{Canned, least, plain};
+use opsorch_providers::github::GitHubConfig;
+use opsorch_providers::jira::{self, JiraConfig};
+use opsorch_providers::pagerduty::PagerDutyConfig;
+use serde::de::DeserializeOwned;
+use tokio::runtime::Runtime;
+
+/// How many items are read at once.
+const SIZES: [usize; 2] = [1_000, 10_000];
+
+/// How often each measurement is made, and how many items each reads at least.
+const ROUNDS: usize = 7;
+const WORK: usize = 20_000;
+
+/// The ratio that is aimed at.
+const GOAL: f64 = 1.4;
+
+/// Reads all items, and counts them.
+type Read = Box<dyn FnMut() -> usize>;
+
+/// A vendor: how its answers are made, read through its provider, and decoded plainly. Both count the items.
+struct Vendor {
+    name: &'static str,
+    pages: fn(usize) -> Vec<Bytes>,
+    provider: fn(Vec<Bytes>, u32) -> Read,
+    plain: fn(&Bytes) -> usize,
+}
+
+fn vendors() -> Vec<Vendor> {
+    vec![
+        Vendor {
+            name: "pagerduty",
+            pages: pagerduty_incidents,
+            provider: pagerduty,
+            plain: |page| decode::<plain::PagerDuty>(page, |it| it.incidents.len()),
+        },
+        Vendor {
+            name: "jira",
+            pages: jira_issues,
+            provider: jira,
+            plain: |page| decode::<plain::Jira>(page, |it| it.issues.len()),
+        },
+        Vendor {
+            name: "github",
+            pages: github_issues,
+            provider: github,
+            plain: |page| decode::<Vec<plain::GitHubIssue>>(page, Vec::len),
+        },
+    ]
+}
+
+fn main() {
+    println!(
+        "least CPU time of {ROUNDS} rounds; MB/s of JSON; allocations for each item; goal: a ratio of {GOAL} at most\n"
+    );
+    println!("{:>10} {:>7} {:>6} | {:^29} | {:^29} |", "", "", "", "provider", "plain serde_json");
+    println!(
+        "{:>10} {:>7} {:>6} | {:>9} {:>9} {:>9} | {:>9} {:>9} {:>9} | ratio",
+        "vendor", "items", "MB", "ms/1 000", "MB/s", "allocs", "ms/1 000", "MB/s", "allocs"
+    );
+    for vendor in vendors() {
+        for items in SIZES {
+            report(&vendor, items);
+        }
+    }
+}
+
+fn report(vendor: &Vendor, items: usize) {
+    let pages = (vendor.pages)(items);
+    let megabytes = pages.iter().map(Bytes::len).sum::<usize>() as f64 / 1e6;
+    let mut provider = (vendor.provider)(pages.clone(), u32::try_from(items).unwrap());
+    let mut plain = || pages.iter().map(|page| (vendor.plain)(black_box(page))).sum();
+    let (provider, plain) = (cost(items, &mut *provider), cost(items, &mut plain));
+    let of = |cost: &Cost| {
+        let seconds = cost.seconds / items as f64 * 1e6;
+        format!("{seconds:>9.2} {:>9.0} {:>9.1}", megabytes / cost.seconds, cost.allocations / items as f64)
+    };
+    let ratio = provider.seconds / plain.seconds;
+    let missed = if ratio > GOAL { " !" } else { "" };
+    let name = vendor.name;
+    println!("{name:>10} {items:>7} {megabytes:>6.1} | {} | {} | {ratio:>5.2}{missed}", of(&provider), of(&plain));
+}
+
+/// What it costs to read all items once.
+struct Cost {
+    seconds: f64,
+    allocations: f64,
+}
+
+fn cost(items: usize, read: &mut dyn FnMut() -> usize) -> Cost {
+    let repeats = WORK.div_ceil(items);
+    let allocations = measure(|| assert_eq!(read(), items)).count_total as f64;
+    let seconds = least(ROUNDS, || (0..repeats).for_each(|_| assert_eq!(black_box(read()), items)));
+    Cost { seconds: seconds / repeats as f64, allocations }
+}
+
+fn decode<T: DeserializeOwned>(page: &Bytes, count: fn(&T) -> usize) -> usize {
+    count(black_box(&serde_json::from_slice(page).unwrap()))
+}
+
+fn pagerduty(pages: Vec<Bytes>, items: u32) -> Read {
+    let config = PagerDutyConfig::new(SecretRef::literal("token"));
+    let (runtime, ops) = control_plane(config, Canned::new(pages));
+    let cx = Context::new(Actor::service("bench"));
+    // With a beginning nobody asks whether there is something older.
+    let query = IncidentQuery::new().since("2025-12-01T00:00:00Z".parse::<opsorch::Time>().unwrap()).limit(items);
+    Box::new(move || {
+        let page = runtime.block_on(ops.incidents(&cx).query(black_box(query.clone()))).unwrap();
+        assert!(page.is_complete() && page.items.iter().all(|incident| incident.description.is_some()));
+        black_box(page).items.len()
+    })
+}
+
+fn jira(pages: Vec<Bytes>, items: u32) -> Read {
+    let site = "https://acme.atlassian.net".parse().unwrap();
+    let token = SecretRef::literal("token");
+    let config = JiraConfig::new(jira::Deployment::Cloud, site, "OPS", token).email("ada@example.org");
+    tickets(config, Canned::new(pages), items)
+}
+
+fn github(pages: Vec<Bytes>, items: u32) -> Read {
+    let config = GitHubConfig::new(SecretRef::literal("token")).repository("acme/shop");
+    let place = |request: &Request| {
+        let page = request.url.query_pairs().find(|(name, _)| name == "page")?.1.parse::<usize>().unwrap();
+        Some(page - 1)
+    };
+    tickets(config, Canned::by(place, pages), items)
+}
+
+/// Reads tickets to the end: a provider that asks for so much at once only is asked again.
+fn tickets(config: impl ProviderConfig, transport: Canned, items: u32) -> Read {
+    let (runtime, ops) = control_plane(config, transport);
+    let cx = Context::new(Actor::service("bench"));
+    Box::new(move || {
+        let (mut query, mut read) = (TicketQuery::new().limit(items), 0);
+        loop {
+            let page = runtime.block_on(ops.tickets(&cx).query(black_box(query.clone()))).unwrap();
+            assert!(page.truncated.is_none() && page.items.iter().all(|ticket| ticket.description.is_some()));
+            read += page.items.len();
+            query.cursor = black_box(page).next;
+            if query.cursor.is_none() {
+                return read;
+            }
+        }
+    })
+}
+
+fn control_plane(config: impl ProviderConfig, transport: Canned) -> (Runtime, OpsOrch) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let env = BuildEnv::new().with_transport(Arc::new(transport));
+    let ops = runtime.block_on(async {
+        let provider = config.build(&"vendor".into(), &env).await.unwrap();
+        OpsOrch::builder().provider(provider).without_layers().build().await.unwrap()
+    });
+    (runtime, ops)
+}

@@ -1,0 +1,9 @@
+//! The readers.
+
+pub(super) mod alert;
+pub(super) mod deployment;
+pub(super) mod incident;
+pub(super) mod log;
+pub(super) mod metric;
+pub(super) mod service;
+pub(super) mod team;

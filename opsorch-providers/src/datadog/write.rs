@@ -1,0 +1,5 @@
+//! The writers.
+
+mod fields;
+pub(super) mod incident;
+pub(super) mod silence;

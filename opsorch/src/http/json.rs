@@ -1,0 +1,87 @@
+//! JSON as it is sent: what Go's encoder writes, and nothing in it that a terminal or a browser would act on.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::ser::Formatter;
+
+use crate::{Error, Result};
+
+/// Writes a value, and one newline after it.
+///
+/// Floats are written in their shortest form, whole ones without a point. `<`, `>` and `&` are escaped as in Go, so that no
+/// text ends a script; so are control characters, and the invisible and bidirectional ones of Unicode. A reader of JSON sees no
+/// difference.
+///
+/// # Errors
+/// `Unexpected` for what JSON cannot say.
+pub(super) fn to_vec<T: Serialize + ?Sized>(value: &T, size: usize) -> Result<Vec<u8>> {
+    let mut body = Vec::with_capacity(size);
+    let mut serializer = serde_json::Serializer::with_formatter(&mut body, Inert);
+    value
+        .serialize(&mut serializer)
+        .map_err(|error| Error::unexpected("the answer cannot be written as JSON").with_source(error))?;
+    body.push(b'\n');
+    Ok(body)
+}
+
+struct Inert;
+
+impl Formatter for Inert {
+    fn write_f64<W: Write + ?Sized>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
+        if value == 0.0 && value.is_sign_negative() {
+            return writer.write_all(b"-0");
+        }
+        // ECMAScript's rules, which are also Go's.
+        writer.write_all(ryu_js::Buffer::new().format_finite(value).as_bytes())
+    }
+
+    fn write_string_fragment<W: Write + ?Sized>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        let is_plain = |byte: u8| byte < 0x7f && !matches!(byte, b'<' | b'>' | b'&');
+        if fragment.bytes().all(is_plain) {
+            return writer.write_all(fragment.as_bytes());
+        }
+        let mut written = 0;
+        for (at, character) in fragment.char_indices() {
+            if matches!(character, '<' | '>' | '&') || opsorch_schema::is_invisible(character) {
+                writer.write_all(fragment.as_bytes().get(written..at).unwrap_or_default())?;
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    write!(writer, "\\u{unit:04x}")?;
+                }
+                written = at + character.len_utf8();
+            }
+        }
+        writer.write_all(fragment.as_bytes().get(written..).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn written(value: &Value) -> String {
+        String::from_utf8(to_vec(value, 0).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn floats_are_written_as_go_writes_them() {
+        let floats = json!([1.0, 1.5, 1e21, 1e20, 1e-7, 1e-6, -0.0, 0.1, 100.0]);
+        assert_eq!(written(&floats), "[1,1.5,1e+21,100000000000000000000,1e-7,0.000001,-0,0.1,100]\n");
+    }
+
+    #[test]
+    fn nothing_that_a_browser_or_a_terminal_would_act_on_is_written() {
+        let hostile = "</script>&amp; \u{1b}[31m \u{9b}2J \u{202e}txt.exe\u{2028}\u{2029}\u{200b}\u{e0041}";
+        let text = written(&json!({ hostile: hostile }));
+        assert!(text.trim_end().bytes().all(|byte| (0x20..0x7f).contains(&byte)), "{text}");
+        assert!(!text.contains(['<', '>', '&']), "{text}");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), json!({ hostile: hostile }), "it says the same");
+    }
+
+    #[test]
+    fn what_is_meant_to_be_read_stays_readable() {
+        assert_eq!(written(&json!("Größe 東京 🚀 \"x\" \\ \n")), "\"Größe 東京 🚀 \\\"x\\\" \\\\ \\n\"\n");
+    }
+}

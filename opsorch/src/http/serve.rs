@@ -1,0 +1,246 @@
+//! A server for the router: for those who have none of their own.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::Authentication;
+use crate::{Error, ErrorKind, Result};
+
+/// The port where none is given, as OpsOrch's.
+const DEFAULT_PORT: u16 = 8080;
+
+/// How long a client may take for a TLS handshake, or for the head of a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The most connections at once; the next one waits.
+const MOST_CONNECTIONS: usize = 1024;
+
+/// The largest head of a request, in bytes.
+const LARGEST_HEAD: usize = 64 * 1024;
+
+/// The most requests at once on a connection of HTTP/2.
+const MOST_STREAMS: u32 = 100;
+
+/// How long to wait when the system has no more connections to give.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Binds the address to serve on: `127.0.0.1:9090`, or `:8080` for all of the machine's, as OpsOrch writes it.
+///
+/// Without an address it is port 8080 of all of them; but where callers need no credential, of the loopback alone.
+///
+/// # Errors
+/// `Invalid` for what is no address, `Unavailable` if it cannot be bound.
+pub async fn listen(address: Option<&str>, auth: &Authentication) -> Result<TcpListener> {
+    let addresses = match address.map(str::trim).filter(|address| !address.is_empty()) {
+        Some(address) => parse(address)?,
+        None if auth.allows_anonymous() => vec![SocketAddr::from(([127, 0, 0, 1], DEFAULT_PORT))],
+        None => every_address(DEFAULT_PORT),
+    };
+    let unavailable = |error: io::Error| {
+        let message = format!("the address cannot be bound: {error}");
+        Error::new(ErrorKind::Unavailable, message).with_context("address", address.unwrap_or("the default"))
+    };
+    TcpListener::bind(&*addresses).await.map_err(unavailable)
+}
+
+fn parse(address: &str) -> Result<Vec<SocketAddr>> {
+    let port_alone = address.strip_prefix(':').and_then(|port| port.parse().ok()).map(every_address);
+    port_alone.or_else(|| address.parse().ok().map(|address| vec![address])).ok_or_else(|| {
+        let message = format!("expected an address such as 127.0.0.1:8080 or :8080, got {address:?}");
+        Error::invalid("address", message)
+    })
+}
+
+/// Where there is IPv6 it serves IPv4 too.
+fn every_address(port: u16) -> Vec<SocketAddr> {
+    vec![SocketAddr::from(([0; 16], port)), SocketAddr::from(([0, 0, 0, 0], port))]
+}
+
+/// The certificate and the key that a server shows.
+#[derive(Clone)]
+pub struct ServerTls(Arc<ServerConfig>);
+
+impl ServerTls {
+    /// Reads a certificate chain, the server's own first, and its private key, both in PEM.
+    ///
+    /// # Errors
+    /// `Invalid` for a file that cannot be read, that is no PEM, or a key of another certificate.
+    pub fn from_files(certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Self> {
+        let (certificate, key) = (certificate.as_ref(), key.as_ref());
+        let bad = |field: &'static str, path: &Path| {
+            let file = path.display().to_string();
+            move |error: &dyn fmt::Display| Error::invalid(field, error.to_string()).with_context("file", file)
+        };
+        let chain = CertificateDer::pem_file_iter(certificate)
+            .and_then(Iterator::collect::<std::result::Result<Vec<_>, _>>)
+            .map_err(|error| bad("tls.certificate", certificate)(&error))?;
+        if chain.is_empty() {
+            return Err(bad("tls.certificate", certificate)(&"expected a certificate in PEM, got none"));
+        }
+        let private =
+            PrivateKeyDer::from_pem_file(key).map_err(|_| bad("tls.key", key)(&"expected a private key in PEM"))?;
+        let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, private));
+        let mut config = config.map_err(|error| bad("tls", certificate)(&error))?;
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(Self(Arc::new(config)))
+    }
+}
+
+impl fmt::Debug for ServerTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ServerTls")
+    }
+}
+
+/// Serves a router on a listener, until it is told to stop.
+///
+/// ```no_run
+/// use opsorch::http::{self, Authentication, Server};
+/// # async fn example(ops: opsorch::OpsOrch, auth: Authentication) -> opsorch::Result<()> {
+/// let listener = http::listen(None, &auth).await?;
+/// let stop = async { drop(tokio::signal::ctrl_c().await) };
+/// Server::new(listener, http::router(&ops, auth)).run(stop).await;
+/// ops.idle().await; // changes that had begun have their outcome
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use = "a server does nothing until it runs"]
+pub struct Server {
+    listener: TcpListener,
+    router: Router,
+    tls: Option<ServerTls>,
+    grace: Duration,
+}
+
+impl Server {
+    /// Serves this router on this listener.
+    pub fn new(listener: TcpListener, router: Router) -> Self {
+        Self { listener, router, tls: None, grace: Duration::from_secs(30) }
+    }
+
+    /// Serves over TLS alone.
+    pub fn tls(mut self, tls: ServerTls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Sets how long requests may go on when the server is told to stop: 30 s without a call.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Serves until `stop` is done; then takes no connection more, lets the requests that are being answered end, and cuts
+    /// off what is left after the [grace](Self::grace). Dropping this future ends everything at once.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let accept = Accept { router: self.router, tls: self.tls, graceful: GracefulShutdown::new() };
+        let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+        let mut connections = JoinSet::new();
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            let (stream, place) = tokio::select! {
+                () = &mut stop => break,
+                Some(_) = connections.join_next(), if !connections.is_empty() => continue,
+                accepted = next(&self.listener, &places) => accepted,
+            };
+            connections.spawn(accept.connection(stream, place));
+        }
+        drop(self.listener);
+        let ended = async {
+            accept.graceful.shutdown().await;
+            while connections.join_next().await.is_some() {}
+        };
+        if tokio::time::timeout(self.grace, ended).await.is_err() {
+            tracing::warn!("connections were cut off that had not ended in time");
+        }
+    }
+}
+
+/// The next connection, when there is a place for it.
+async fn next(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, Option<OwnedSemaphorePermit>) {
+    let place = Arc::clone(places).acquire_owned().await.ok();
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return (stream, place),
+            Err(error) => {
+                tracing::warn!(%error, "a connection was not accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// What every connection needs.
+struct Accept {
+    router: Router,
+    tls: Option<ServerTls>,
+    graceful: GracefulShutdown,
+}
+
+impl Accept {
+    /// One connection, from its first byte to its last.
+    fn connection(
+        &self,
+        stream: TcpStream,
+        place: Option<OwnedSemaphorePermit>,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let (router, tls, watcher) = (self.router.clone(), self.tls.clone(), self.graceful.watcher());
+        async move {
+            let _place = place;
+            // Answers are written whole; waiting for more would only delay them.
+            let _ = stream.set_nodelay(true);
+            let Some(tls) = tls else { return serve(stream, false, router, watcher).await };
+            match tokio::time::timeout(HEAD_TIMEOUT, TlsAcceptor::from(tls.0).accept(stream)).await {
+                Ok(Ok(stream)) => {
+                    let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                    serve(stream, is_http2, router, watcher).await;
+                }
+                Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+                Err(_) => tracing::debug!("a TLS handshake took too long"),
+            }
+        }
+    }
+}
+
+async fn serve<S>(stream: S, is_http2: bool, router: Router, watcher: Watcher)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(LARGEST_HEAD);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MOST_STREAMS)
+        .max_header_list_size(u32::try_from(LARGEST_HEAD).unwrap_or(u32::MAX))
+        .keep_alive_interval(HEAD_TIMEOUT)
+        .keep_alive_timeout(HEAD_TIMEOUT);
+    // The protocol is known, so nobody can keep us guessing.
+    let builder = if is_http2 { builder.http2_only() } else { builder.http1_only() };
+    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    if let Err(error) = watcher.watch(connection.into_owned()).await {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}

@@ -1,0 +1,119 @@
+//! `GET /v1/events`: what is written to the audit log and what vendors send, as Server-Sent Events.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{RawQuery, State};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use http::HeaderMap;
+use opsorch_schema::Entry;
+use serde::Serialize;
+use tokio::sync::{OwnedSemaphorePermit, broadcast};
+use tokio::time::Instant;
+
+use super::hooks::WebhookDelivery;
+use super::input::numbers;
+use crate::http::app::App;
+use crate::http::json;
+use crate::http::respond::Problem;
+use crate::{Error, ErrorKind, Result};
+
+/// How often the log is looked at. The store may be shared, and what other processes write is part of the log too.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How long one stream lives. The client comes back with the last id that it saw, and with its credential, which may be gone
+/// by then.
+const LIFE: Duration = Duration::from_secs(600);
+
+/// How many entries are read at a time.
+const BLOCK: u32 = 100;
+
+/// Streams from `from`, else from after `Last-Event-ID`, else what comes from here on. Entries of the log carry their sequence
+/// as id, so that a client that comes back misses none; what vendors send carries none, and is told to those who listen.
+pub(super) async fn stream(State(app): State<Arc<App>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
+    match open(&app, &headers, query.as_deref()).await {
+        Ok(tail) => {
+            let events =
+                stream::unfold(tail, |mut tail| async { Some((Ok::<_, Infallible>(tail.next().await?), tail)) });
+            Sse::new(events).keep_alive(KeepAlive::default()).into_response()
+        }
+        Err(error) => Problem(error).into_response(),
+    }
+}
+
+async fn open(app: &Arc<App>, headers: &HeaderMap, query: Option<&str>) -> Result<Tail> {
+    let [from] = numbers(query, ["from"])?;
+    let last = headers.get("last-event-id").map(|id| {
+        let number = id.to_str().ok().and_then(|id| id.parse::<u64>().ok()).and_then(|last| last.checked_add(1));
+        number.ok_or_else(|| Error::invalid("Last-Event-ID", "expected the id of an event of this stream"))
+    });
+    let next = match last.transpose()?.or(from) {
+        Some(next) => next,
+        None => app.ops.audit().size().await?,
+    };
+    let busy = |_| Error::new(ErrorKind::Unavailable, "too many streams are open; try again later");
+    let place = Arc::clone(&app.streams).try_acquire_owned().map_err(busy)?;
+    Ok(Tail {
+        app: Arc::clone(app),
+        next,
+        read: VecDeque::new(),
+        deliveries: app.deliveries.listen(),
+        until: Instant::now() + LIFE,
+        _place: place,
+    })
+}
+
+/// One listener.
+struct Tail {
+    app: Arc<App>,
+    /// The sequence that is read next.
+    next: u64,
+    read: VecDeque<Entry>,
+    deliveries: broadcast::Receiver<Arc<WebhookDelivery>>,
+    until: Instant,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Tail {
+    /// The next event; `None` at the end of the stream's life.
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some(entry) = self.read.pop_front() {
+                return Some(event("audit", &entry).id(entry.sequence.to_string()));
+            }
+            if Instant::now() >= self.until {
+                return None;
+            }
+            match self.app.ops.audit().entries(self.next, BLOCK).await {
+                Ok(entries) if !entries.is_empty() => {
+                    self.next = entries.last().map_or(self.next, |last| last.sequence + 1);
+                    self.read.extend(entries);
+                    continue;
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "the log could not be read for a stream of events");
+                    return None;
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                delivery = self.deliveries.recv() => match delivery {
+                    Ok(delivery) => return Some(event("delivery", &*delivery)),
+                    Err(broadcast::error::RecvError::Lagged(missed)) => return Some(event("missed", &missed)),
+                    Err(broadcast::error::RecvError::Closed) => return None,
+                },
+            }
+        }
+    }
+}
+
+fn event<T: Serialize>(kind: &'static str, value: &T) -> Event {
+    let mut body = json::to_vec(value, 512).unwrap_or_default();
+    body.pop(); // the newline that ends a body
+    Event::default().event(kind).data(String::from_utf8(body).unwrap_or_default())
+}

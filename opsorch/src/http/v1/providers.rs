@@ -1,0 +1,116 @@
+//! Which providers there are, and whether each works.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use opsorch_schema::{OperationSet, ProviderName, Scope};
+use serde::Serialize;
+
+use crate::capability::Health;
+use crate::http::app::{App, Caller};
+use crate::http::respond::{self, Problem};
+use crate::{Error, Result};
+
+#[derive(Serialize)]
+struct Listed<'a> {
+    name: &'a str,
+    kind: String,
+    operations: Vec<&'static str>,
+    scope: Scope,
+    /// Whether it can tell whether it works.
+    tells_health: bool,
+    receives_webhooks: bool,
+}
+
+#[derive(Serialize)]
+struct Items<T> {
+    items: Vec<T>,
+}
+
+/// `GET /v1/providers`.
+pub(super) async fn list(State(app): State<Arc<App>>) -> Response {
+    let listed = app.ops.providers().map(|provider| {
+        let target = provider.target(None);
+        Listed {
+            name: provider.name().as_str(),
+            kind: target.kind,
+            operations: names(provider.operations()),
+            scope: target.scope,
+            tells_health: provider.health_check().is_some(),
+            receives_webhooks: provider.webhook_receiver().is_some(),
+        }
+    });
+    let items = Items { items: listed.collect() };
+    respond::json(StatusCode::OK, &items, 4096).unwrap_or_else(|error| Problem(error).into_response())
+}
+
+/// `GET /v1/providers/{provider}/health`: 200 if nothing is in the way, 503 if something is.
+pub(super) async fn health(State(app): State<Arc<App>>, caller: Caller, Path(name): Path<String>) -> Response {
+    let name = ProviderName::new(name);
+    if app.ops.providers().all(|provider| *provider.name() != name) {
+        return Problem(Error::not_found("there is no provider of this name")).into_response();
+    }
+    let found = app.ops.health(&caller.cx, name.clone()).await;
+    let report = Report::new(name.as_str(), &found);
+    let status = if report.is_up() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    respond::json(status, &report, 1024).unwrap_or_else(|error| Problem(error).into_response())
+}
+
+/// Whether a provider works.
+#[derive(Serialize)]
+pub(super) struct Report {
+    name: String,
+    status: &'static str,
+    /// The operations that work.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    operations: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    problems: Vec<Problematic>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Problematic {
+    operations: Vec<&'static str>,
+    message: String,
+}
+
+impl Report {
+    pub(super) fn new(name: &str, found: &Result<Health>) -> Self {
+        let report = |status, operations, problems, version| Self {
+            name: name.to_owned(),
+            status,
+            operations,
+            problems,
+            version,
+        };
+        let message = |message: String| vec![Problematic { operations: Vec::new(), message }];
+        match found {
+            Ok(health) => {
+                let problem = |one: &crate::capability::HealthProblem| Problematic {
+                    operations: names(one.operations),
+                    message: one.message.clone(),
+                };
+                let status = if health.is_healthy() { "healthy" } else { "degraded" };
+                let problems = health.problems.iter().map(problem).collect();
+                report(status, names(health.operations), problems, health.version.clone())
+            }
+            Err(error) if *error.kind() == crate::ErrorKind::Unsupported => {
+                report("unknown", Vec::new(), message(error.message().to_owned()), None)
+            }
+            Err(error) => report("unreachable", Vec::new(), message(error.message().to_owned()), None),
+        }
+    }
+
+    /// Whether nothing speaks against it. One that cannot tell is not held against it.
+    pub(super) fn is_up(&self) -> bool {
+        matches!(self.status, "healthy" | "unknown")
+    }
+}
+
+fn names(operations: OperationSet) -> Vec<&'static str> {
+    operations.iter().map(|operation| operation.name()).collect()
+}

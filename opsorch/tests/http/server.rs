@@ -1,0 +1,103 @@
+//! The server: TLS, and stopping without losing anything.
+
+use std::time::Duration;
+
+use opsorch::http::{Server, ServerTls};
+use opsorch::transport::Tls;
+use opsorch::transport::{Method, Request, ReqwestTransport, Transport};
+use opsorch::{Event, Operation};
+use opsorch_testkit::Fault;
+use rcgen::{CertificateParams, KeyPair};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+
+use crate::support::{Reply, World};
+
+#[tokio::test]
+async fn it_serves_over_tls_with_a_certificate_from_files() {
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate_file, key_file) = (folder.path().join("tls.crt"), folder.path().join("tls.key"));
+    std::fs::write(&certificate_file, certificate.pem()).unwrap();
+    std::fs::write(&key_file, key.serialize_pem()).unwrap();
+    let tls = ServerTls::from_files(&certificate_file, &key_file).unwrap();
+
+    let world = World::new().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = Server::new(listener, world.open().0).tls(tls);
+    let server = tokio::spawn(server.run(std::future::pending()));
+
+    let url = format!("https://{address}/health").parse().unwrap();
+    let trusted = Tls::new().roots(&certificate.pem()).unwrap();
+    let reply = ReqwestTransport::new().unwrap().send(Request::new(Method::GET, url).tls(trusted)).await.unwrap();
+    assert_eq!(&reply.body[..], b"{\"status\":\"ok\"}\n");
+    server.abort();
+}
+
+#[test]
+fn files_that_are_no_certificate_and_no_key_are_refused_without_showing_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = KeyPair::generate().unwrap();
+    let other = KeyPair::generate().unwrap();
+    let pem = CertificateParams::default().self_signed(&key).unwrap().pem();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let (certificate, key, other) =
+        (file("c", &pem), file("k", &key.serialize_pem()), file("o", &other.serialize_pem()));
+    let empty = file("e", "");
+    let missing = folder.path().join("missing");
+    assert!(ServerTls::from_files(&certificate, &key).is_ok());
+    for (certificate, key) in
+        [(&certificate, &other), (&empty, &key), (&certificate, &empty), (&missing, &key), (&key, &certificate)]
+    {
+        let error = ServerTls::from_files(certificate, key).unwrap_err().to_string();
+        assert!(!error.contains("PRIVATE"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn told_to_stop_it_answers_what_was_asked_and_takes_nothing_more() {
+    let world = World::new().await;
+    world.vendor.faults().next(Operation::TicketCreate, Fault::Delay(Duration::from_millis(50)));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let server = Server::new(listener, world.open().0);
+    let server = tokio::spawn(server.run(async { drop(stopped.await) }));
+
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = "POST /tickets HTTP/1.1\r\nHost: localhost\r\nContent-Length: 13\r\n\r\n{\"title\":\"x\"}";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    while world.vendor.calls(Operation::TicketCreate) == 0 {
+        tokio::task::yield_now().await;
+    }
+    stop.send(()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    Reply::parse(&answer).expect(201);
+    server.await.unwrap();
+    assert!(TcpStream::connect(address).await.is_err(), "nobody listens");
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_does_not_stop_a_change() {
+    let world = World::new().await;
+    world.vendor.faults().next(Operation::TicketCreate, Fault::Delay(Duration::from_millis(20)));
+    let server = world.open().serve().await;
+    let mut stream = TcpStream::connect(&server.address).await.unwrap();
+    let request = "POST /tickets HTTP/1.1\r\nHost: localhost\r\nContent-Length: 13\r\n\r\n{\"title\":\"x\"}";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    while world.vendor.calls(Operation::TicketCreate) == 0 {
+        tokio::task::yield_now().await;
+    }
+    drop(stream);
+    world.ops.idle().await;
+    let events: Vec<_> = world.ops.audit().entries(0, 9).await.unwrap().iter().map(|entry| entry.event).collect();
+    assert_eq!(events, [Event::Intent, Event::Outcome]);
+}

@@ -1,0 +1,291 @@
+//! A provider served as a plugin, spoken to over raw pipes and through the host.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::future::join_all;
+use opsorch::capability::{TicketReader, TicketWriter};
+use opsorch::gate::{Approved, digest};
+use opsorch::plugin::{PluginConfig, Protocol, progress};
+use opsorch::{
+    Action, Context, CreateTicket, Cursor, Error, ErrorKind, Page, Provider, Result, Scope, Submitted, Target, Ticket,
+    TicketId, TicketQuery, UpdateTicket,
+};
+use serde_json::{Value, json};
+
+use crate::support::{agent, assert_gone, get, get_within, plane_over, this_program, token};
+use crate::trials;
+
+trials!(
+    a_write_whose_digest_does_not_match_its_input_is_refused,
+    a_write_without_an_approval_is_refused,
+    a_write_for_another_provider_is_refused,
+    a_served_provider_works_through_the_host_in_both_protocols,
+    a_host_of_the_line_protocol_is_understood,
+    nothing_but_the_protocol_reaches_standard_output,
+    what_is_no_request_is_answered_and_survived,
+    calls_are_worked_on_at_the_same_time,
+    a_thousand_calls_are_all_answered,
+    it_does_not_run_by_hand,
+);
+
+/// A tracker with one ticket. It prints where no plugin should.
+#[derive(Debug)]
+pub(crate) struct Desk;
+
+pub(crate) fn tracker() -> Provider {
+    Provider::new("tracker").with_ticket_reader(Arc::new(Desk)).with_ticket_writer(Arc::new(Desk))
+}
+
+#[async_trait]
+impl TicketReader for Desk {
+    async fn query(&self, _: &Context, _: &TicketQuery) -> Result<Page<Ticket>> {
+        Ok(Page::new(vec![Ticket::new("T-1", "disk full", "todo")]).next(Some(Cursor::new("1"))))
+    }
+
+    async fn get(&self, cx: &Context, id: &TicketId) -> Result<Ticket> {
+        match id.as_str() {
+            "T-1" => Ok(Ticket::new("T-1", "disk full", "todo")),
+            "prints" => {
+                println!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{{\"id\":\"forged\"}}}}");
+                Ok(Ticket::new(id, "printed", "todo"))
+            }
+            "panics" => panic!("a bug of this provider"),
+            "slow" => {
+                progress("half way", Some(0.5));
+                tokio::time::sleep(cx.remaining().unwrap_or_default() + Duration::from_secs(60)).await;
+                Ok(Ticket::new(id, "slow", "todo"))
+            }
+            many if many.starts_with("M-") => {
+                tokio::task::yield_now().await;
+                Ok(Ticket::new(id, format!("title of {many}"), "todo"))
+            }
+            other => Err(Error::not_found(format!("there is no ticket {other}"))),
+        }
+    }
+}
+
+#[async_trait]
+impl TicketWriter for Desk {
+    async fn create(&self, _: &Context, input: Approved<'_, CreateTicket>) -> Result<Ticket> {
+        let people: Vec<_> = input.approved_by().iter().map(|person| person.identity.subject.clone()).collect();
+        let ticket = Ticket::new("T-2", &input.title, "todo");
+        Ok(if people.is_empty() { ticket } else { ticket.description(people.join(", ")) })
+    }
+
+    async fn update(&self, _: &Context, input: Approved<'_, UpdateTicket>) -> Result<Ticket> {
+        Ok(Ticket::new(&input.id, input.idempotency_key(), "todo"))
+    }
+}
+
+pub(crate) fn child(_: &str) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    match runtime.block_on(opsorch::plugin::serve(tracker())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// A host that writes what it likes.
+pub(crate) struct Raw {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Raw {
+    pub(crate) fn start() -> Self {
+        let mut command = Command::new(this_program());
+        command.args(["child", "serve", "-", "raw"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let (stdin, stdout) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()));
+        Self { child, stdin, stdout }
+    }
+
+    fn initialized() -> Self {
+        let mut raw = Self::start();
+        let params = json!({ "versions": [2], "host": { "name": "raw", "version": "0" }, "provider": "tracker" });
+        let reply = raw.ask(&json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params }).to_string());
+        assert_eq!(reply["result"]["version"], 2, "{reply}");
+        raw
+    }
+
+    pub(crate) fn ask(&mut self, line: &str) -> Value {
+        self.say(line);
+        serde_json::from_str(&self.read()).unwrap()
+    }
+
+    pub(crate) fn say(&mut self, line: &str) {
+        self.stdin.as_mut().unwrap().write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+
+    fn read(&mut self) -> String {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        line
+    }
+
+    pub(crate) fn close(mut self) {
+        self.stdin = None;
+        assert_eq!(self.read(), "");
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+fn create(title: &str, approval: Option<Value>) -> String {
+    let mut params = json!({
+        "input": { "title": title }, "timeoutMs": 1000,
+        "context": { "requestId": "r", "actor": {
+            "identity": { "issuer": "local", "subject": "triage" }, "kind": "agent", "authentication": "test",
+        } },
+    });
+    if let Some(approval) = approval {
+        params["approval"] = approval;
+    }
+    json!({ "jsonrpc": "2.0", "id": 1, "method": "ticket.create", "params": params }).to_string()
+}
+
+fn approval(title: &str, provider: &str) -> Value {
+    let target = Target::new(provider, "plugin", "f", Scope::new());
+    let (digest, _) = digest(&target, &Action::TicketCreate(CreateTicket::new(title))).unwrap();
+    json!({ "grant": "g", "digest": digest, "target": target, "idempotencyKey": "k" })
+}
+
+#[track_caller]
+fn assert_denied(reply: &Value) {
+    assert_eq!(reply["error"]["data"]["code"], "denied", "{reply}");
+    assert_eq!(reply["error"]["data"]["mayHaveApplied"], false, "{reply}");
+}
+
+async fn a_write_whose_digest_does_not_match_its_input_is_refused() {
+    let mut raw = Raw::initialized();
+    assert_denied(&raw.ask(&create("something else", Some(approval("disk full", "tracker")))));
+    let mut other_target = approval("disk full", "tracker");
+    other_target["target"]["fingerprint"] = "g".into();
+    assert_denied(&raw.ask(&create("disk full", Some(other_target))));
+    let reply = raw.ask(&create("disk full", Some(approval("disk full", "tracker"))));
+    assert_eq!(reply["result"]["title"], "disk full", "{reply}");
+    raw.close();
+}
+
+async fn a_write_without_an_approval_is_refused() {
+    let mut raw = Raw::initialized();
+    assert_denied(&raw.ask(&create("disk full", None)));
+    let reply = raw.ask(&create("disk full", Some(json!({ "grant": "g" }))));
+    assert_eq!(reply["error"]["code"], -32602, "{reply}");
+    raw.close();
+}
+
+async fn a_write_for_another_provider_is_refused() {
+    let mut raw = Raw::initialized();
+    assert_denied(&raw.ask(&create("disk full", Some(approval("disk full", "tracker-eu")))));
+    raw.close();
+}
+
+fn served(protocol: Protocol, token: &str) -> PluginConfig {
+    let config = PluginConfig::new(this_program()).arg("child").arg("serve").arg("-").arg(token);
+    config.protocol(protocol).operation("ticket.*").timeout(crate::support::CALL)
+}
+
+async fn a_served_provider_works_through_the_host_in_both_protocols() {
+    for protocol in [Protocol::Two, Protocol::Legacy] {
+        let token = token();
+        let ops = plane_over(served(protocol, &token)).await.unwrap();
+        assert_eq!(get(&ops, "T-1").await.unwrap().title, "disk full");
+        let error = get(&ops, "T-9").await.unwrap_err();
+        assert_eq!(*error.kind(), ErrorKind::NotFound);
+        assert!(error.message().contains("there is no ticket T-9"), "{error}");
+        assert_eq!(*get(&ops, "panics").await.unwrap_err().kind(), {
+            if protocol == Protocol::Two { ErrorKind::Unexpected } else { ErrorKind::Unavailable }
+        });
+        let page = ops.tickets(&agent()).query(TicketQuery::new()).await.unwrap();
+        assert_eq!((page.items.len(), page.is_complete()), (1, protocol == Protocol::Legacy));
+        let created = ops.tickets(&agent()).create(CreateTicket::new("disk full")).await.unwrap();
+        assert!(matches!(created, Submitted::Done(ticket) if ticket.title == "disk full"));
+        let updated = ops.tickets(&agent()).update(UpdateTicket::new("T-1").title("x")).await.unwrap();
+        let Submitted::Done(ticket) = updated else { panic!("nobody is asked") };
+        assert_eq!((ticket.id.as_str(), ticket.provider.as_ref().unwrap().as_str()), ("T-1", "tracker"));
+        drop(ops);
+        assert_gone(&token).await;
+    }
+}
+
+async fn a_host_of_the_line_protocol_is_understood() {
+    let mut raw = Raw::start();
+    let unknown = raw.ask(r#"{"method":"ticket.fly","config":{},"payload":null}"#);
+    assert_eq!(unknown["error"], json!({ "code": "unsupported", "message": "unknown method: ticket.fly" }));
+    let list = raw.ask(r#"{"method":"ticket.query","config":{},"payload":{"scope":{}}}"#);
+    assert_eq!(list, json!({ "result": [{ "id": "T-1", "title": "disk full", "status": "todo" }] }));
+    let params = raw.ask(r#"{"method":"ticket.get","params":{"id":"T-1"}}"#);
+    assert_eq!(params["result"]["id"], "T-1");
+    let missing = raw.ask(r#"{"method":"ticket.get","config":{},"payload":{"id":"T-9"}}"#);
+    assert_eq!(missing["error"]["code"], "not_found");
+    let updated = raw.ask(r#"{"method":"ticket.update","config":{},"payload":{"id":"T-1","input":{"title":"x"}}}"#);
+    assert_eq!(updated["result"]["id"], "T-1");
+    let garbage = raw.ask("{]");
+    assert_eq!(garbage["error"]["code"], "bad_request");
+    raw.close();
+}
+
+async fn nothing_but_the_protocol_reaches_standard_output() {
+    let token = token();
+    for protocol in [Protocol::Two, Protocol::Legacy] {
+        let ops = plane_over(served(protocol, &token)).await.unwrap();
+        assert_eq!(get(&ops, "prints").await.unwrap().title, "printed");
+        drop(ops);
+    }
+    assert_gone(&token).await;
+}
+
+async fn what_is_no_request_is_answered_and_survived() {
+    let mut raw = Raw::initialized();
+    assert_eq!(raw.ask("nonsense")["error"]["code"], -32700);
+    assert_eq!(raw.ask(r#"{"jsonrpc":"2.0","id":7,"method":"ticket.fly"}"#)["error"]["code"], -32601);
+    assert_eq!(raw.ask(r#"{"jsonrpc":"2.0","id":8,"method":"log.query"}"#)["error"]["code"], -32601);
+    assert_eq!(raw.ask(r#"{"jsonrpc":"2.0","id":9,"method":"ticket.get"}"#)["error"]["code"], -32602);
+    assert_eq!(raw.ask(r#"{"jsonrpc":"2.0","id":10,"method":"ping"}"#)["result"], json!({}));
+    raw.say(r#"{"jsonrpc":"2.0","method":"cancel","params":{"id":99}}"#);
+    raw.say("");
+    assert_eq!(raw.ask(r#"{"jsonrpc":"2.0","id":11,"method":"health"}"#)["error"]["code"], -32601);
+    raw.close();
+}
+
+async fn calls_are_worked_on_at_the_same_time() {
+    let token = token();
+    let ops = plane_over(served(Protocol::Two, &token)).await.unwrap();
+    let slow = get_within(&ops, "slow", Duration::from_millis(500));
+    let quick = async {
+        for _ in 0..10 {
+            assert!(get(&ops, "T-1").await.is_ok());
+        }
+    };
+    let (slow, ()) = tokio::join!(slow, quick);
+    assert_eq!(*slow.unwrap_err().kind(), ErrorKind::Timeout);
+    assert!(get(&ops, "T-1").await.is_ok(), "a slow call is no hang");
+    drop(ops);
+    assert_gone(&token).await;
+}
+
+async fn a_thousand_calls_are_all_answered() {
+    let token = token();
+    let ops = plane_over(served(Protocol::Two, &token)).await.unwrap();
+    let ids: Vec<String> = (0..1000).map(|call| format!("M-{call}")).collect();
+    for (id, ticket) in ids.iter().zip(join_all(ids.iter().map(|id| get(&ops, id))).await) {
+        assert_eq!(ticket.unwrap().title, format!("title of {id}"));
+    }
+    drop(ops);
+    assert_gone(&token).await;
+}
+
+async fn it_does_not_run_by_hand() {
+    let mut command = Command::new(this_program());
+    let output = command.args(["child", "serve", "-", "raw"]).stdin(Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("this program is a plugin"));
+}

@@ -1,0 +1,211 @@
+//! Every way in which a plugin can go wrong. In each: a typed error in time, the next call works, a sibling is not delayed,
+//! and no process is left.
+
+use std::time::{Duration, Instant};
+
+use libtest_mimic::Trial;
+use opsorch::ErrorKind;
+use opsorch::plugin::{PluginConfig, Protocol, Restart};
+
+use crate::support::{assert_gone, eventually, get, get_within, plane, plane_over, plugin, processes, token, zombies};
+
+/// How long the bad call may take.
+const PATIENCE: Duration = Duration::from_millis(400);
+
+const ROWS: &[(&str, Outcome, Outcome)] = {
+    use Outcome::{Fails, Unspoken, Works};
+    &[
+        // What the plugin does, and what becomes of the call in protocol 2 and in the line protocol.
+        ("hang", Fails(ErrorKind::Timeout), Fails(ErrorKind::Timeout)),
+        ("trickle", Fails(ErrorKind::Timeout), Fails(ErrorKind::Timeout)),
+        ("crash-before", Fails(ErrorKind::Unavailable), Fails(ErrorKind::Unavailable)),
+        ("crash-during", Fails(ErrorKind::Unavailable), Fails(ErrorKind::Unavailable)),
+        ("crash-after", Works, Works),
+        ("garbage", Fails(ErrorKind::Timeout), Fails(ErrorKind::Timeout)),
+        ("log", Works, Works),
+        ("huge", Fails(ErrorKind::Unexpected), Fails(ErrorKind::Unexpected)),
+        ("half", Fails(ErrorKind::Timeout), Fails(ErrorKind::Timeout)),
+        ("invalid-utf-8", Fails(ErrorKind::Unexpected), Fails(ErrorKind::Unexpected)),
+        ("wrong-id", Fails(ErrorKind::Timeout), Unspoken),
+        ("twice", Works, Works),
+        ("nan", Fails(ErrorKind::Unexpected), Fails(ErrorKind::Unexpected)),
+        ("closed", Fails(ErrorKind::Unavailable), Fails(ErrorKind::Unavailable)),
+        ("fork", Fails(ErrorKind::Unavailable), Fails(ErrorKind::Unavailable)),
+    ]
+};
+
+enum Outcome {
+    Works,
+    Fails(ErrorKind),
+    /// The protocol has no such thing.
+    Unspoken,
+}
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let mut trials = others();
+    for (behaviour, two, line) in ROWS {
+        for (protocol, name, outcome) in [(Protocol::Two, "2", two), (Protocol::Legacy, "line", line)] {
+            if !matches!(outcome, Outcome::Unspoken) {
+                let name = format!("torture::{behaviour}, protocol {name}");
+                trials.push(crate::trial(&name, move || row(protocol, behaviour, outcome)));
+            }
+        }
+    }
+    trials
+}
+
+async fn row(protocol: Protocol, behaviour: &str, outcome: &Outcome) {
+    let token = token();
+    let ops = plane()
+        .configure("bad", plugin(protocol, behaviour, &token))
+        .configure("sibling", plugin(protocol, "well", &token))
+        .build()
+        .await
+        .unwrap();
+    let cx = crate::support::agent();
+    let patience = crate::support::agent().timeout(if matches!(outcome, Outcome::Fails(ErrorKind::Timeout)) {
+        PATIENCE
+    } else {
+        crate::support::CALL
+    });
+    let start = Instant::now();
+    let tickets = ops.tickets(&patience).on("bad");
+    // The sibling is asked while the bad call is on its way.
+    let siblings = ops.tickets(&cx).on("sibling");
+    let sibling = async {
+        let start = Instant::now();
+        (siblings.get("T-1").await, start.elapsed())
+    };
+    let (result, (sibling, delay)) = tokio::join!(tickets.get("bad"), sibling);
+    assert_eq!(sibling.unwrap().title, "title of T-1");
+    assert!(delay < Duration::from_secs(4), "the sibling took {delay:?}");
+    assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
+    match (outcome, result) {
+        (Outcome::Works, result) => assert_eq!(result.unwrap().title, "title of bad"),
+        (Outcome::Fails(kind), result) => {
+            let error = result.unwrap_err();
+            assert_eq!(error.kind(), kind, "{error}");
+        }
+        (Outcome::Unspoken, _) => unreachable!(),
+    }
+    let next = ops.tickets(&cx).on("bad").get("T-2").await;
+    assert_eq!(next.unwrap().title, "title of T-2", "the next call works");
+    drop(ops);
+    assert_gone(&token).await;
+    eventually("a zombie is left", || zombies().is_empty()).await;
+}
+
+fn others() -> Vec<Trial> {
+    vec![
+        crate::trial("torture::standard input ignored", stdin_ignored),
+        crate::trial("torture::SIGTERM and end of file ignored", deaf_to_signals),
+        crate::trial("torture::exit on start", exit_on_start),
+        crate::trial("torture::crash loop", crash_loop),
+        crate::trial("torture::no such program", no_such_program),
+        crate::trial("torture::dropped callers", dropped_callers),
+    ]
+}
+
+async fn stdin_ignored() {
+    for protocol in [Protocol::Two, Protocol::Legacy] {
+        let token = token();
+        let ops = plane_over(plugin(protocol, "hang", &token)).await.unwrap();
+        let (first, wide) = ("bad".to_owned(), "x".repeat(20_000));
+        let calls = (0..50).map(|call| if call == 0 { first.clone() } else { format!("{wide}{call}") });
+        let calls: Vec<_> = calls.map(|id| { let ops = &ops; async move { get_within(ops, &id, PATIENCE).await } }).collect();
+        for (index, result) in futures_util::future::join_all(calls).await.into_iter().enumerate() {
+            match result {
+                Ok(_) if index > 0 => {}
+                result => assert_eq!(*result.unwrap_err().kind(), ErrorKind::Timeout),
+            }
+        }
+        assert_eq!(get(&ops, "T-2").await.unwrap().title, "title of T-2");
+        drop(ops);
+        assert_gone(&token).await;
+    }
+}
+
+async fn deaf_to_signals() {
+    let token = token();
+    let deaf = |protocol, word: &str| {
+        let PluginConfig { path, args, .. } = plugin(protocol, "deaf", &token);
+        let config = PluginConfig::new("/bin/sh").arg("-c").arg("trap '' TERM; exec \"$0\" \"$@\"");
+        let config = args.iter().fold(config.arg(path.to_str().unwrap()), |config, arg| config.arg(arg));
+        assert!(word.is_empty());
+        config.protocol(protocol).operation("ticket.*")
+    };
+    for protocol in [Protocol::Two, Protocol::Legacy] {
+        let ops = plane_over(deaf(protocol, "")).await.unwrap();
+        assert!(get(&ops, "T-1").await.is_ok());
+        assert!(!processes(&token).is_empty());
+        drop(ops);
+        assert_gone(&token).await;
+    }
+}
+
+async fn exit_on_start() {
+    let token = token();
+    let error = plane_over(plugin(Protocol::Two, "exit-on-start", &token)).await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Unavailable, "{error}");
+    assert!(error.to_string().contains("exit status: 3"), "{error}");
+
+    // In the line protocol nothing is said before the first call.
+    let ops = plane_over(plugin(Protocol::Legacy, "exit-on-start", &token)).await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(*get(&ops, "T-1").await.unwrap_err().kind(), ErrorKind::Unavailable);
+    }
+    drop(ops);
+    assert_gone(&token).await;
+}
+
+async fn crash_loop() {
+    for protocol in [Protocol::Two, Protocol::Legacy] {
+        let token = token();
+        let restart = Restart::new(3, Duration::from_secs(60), Duration::from_millis(700));
+        let ops = plane_over(plugin(protocol, "crash-before", &token).restart(restart)).await.unwrap();
+        for _ in 0..3 {
+            let error = get(&ops, "bad").await.unwrap_err();
+            assert!(error.to_string().contains("exit status: 3"), "{error}");
+        }
+        let start = Instant::now();
+        let error = get(&ops, "T-1").await.unwrap_err();
+        assert_eq!(*error.kind(), ErrorKind::Unavailable);
+        assert!(error.to_string().contains("crashed 3 times within 60s"), "{error}");
+        assert!(start.elapsed() < Duration::from_millis(600), "it does not wait");
+        // After the pause it is tried again.
+        loop {
+            match get(&ops, "T-1").await {
+                Ok(ticket) => break assert_eq!(ticket.title, "title of T-1"),
+                Err(error) => assert!(error.to_string().contains("is not started for"), "{error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        drop(ops);
+        assert_gone(&token).await;
+    }
+}
+
+async fn no_such_program() {
+    let config = PluginConfig::new("/nonexistent/plugin").operation("ticket.*");
+    let error = plane_over(config).await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Unavailable);
+    assert!(error.to_string().contains("/nonexistent/plugin"), "{error}");
+}
+
+/// Callers who go away leave nothing behind, and take nothing from others.
+async fn dropped_callers() {
+    for protocol in [Protocol::Two, Protocol::Legacy] {
+        let token = token();
+        let ops = plane_over(plugin(protocol, "well", &token)).await.unwrap();
+        for call in 0..200 {
+            let (mine, other) = (format!("T-{call}"), format!("O-{call}"));
+            {
+                let mut gone = std::pin::pin!(get(&ops, &other));
+                let _ = futures_util::poll!(gone.as_mut());
+            }
+            assert_eq!(get(&ops, &mine).await.unwrap().title, format!("title of {mine}"));
+        }
+        drop(ops);
+        assert_gone(&token).await;
+    }
+}
