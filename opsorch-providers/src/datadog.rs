@@ -216,7 +216,7 @@ impl ProviderConfig for DatadogConfig {
         let teams = Arc::new(Teams::new(datadog.clone()));
         let mut provider = Provider::new(name)
             .kind(KIND)
-            .with_health_check(Arc::new(Checkup::new(datadog.clone(), self.deployments.is_some())))
+            .with_health_check(Arc::new(Checkup::new(datadog.clone(), self.deployments.clone())))
             .with_metric_reader(Arc::new(Metrics::new(datadog.clone())))
             .with_log_reader(Arc::new(Logs::new(datadog.clone(), self.log_indexes)))
             .with_alert_reader(Arc::new(alerts))

@@ -37,6 +37,8 @@
 
 mod app;
 mod auth;
+#[cfg(feature = "mcp")]
+pub(crate) mod beside;
 mod body;
 mod call;
 mod compatible;

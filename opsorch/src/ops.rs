@@ -257,6 +257,13 @@ impl OpsOrch {
         }
     }
 
+    /// Whether an actor may use an operation on any of the providers that are routed for it.
+    #[cfg(feature = "mcp")]
+    pub(crate) fn may_use(&self, cx: &Context, operation: Operation) -> bool {
+        let permits = |provider: &Arc<Provider>| self.core.gate.permits(cx, operation, &provider.target(None));
+        self.routed(operation).iter().any(permits)
+    }
+
     fn path(&self, provider: Arc<Provider>) -> Path {
         Path { provider, layers: Arc::clone(&self.core.layers) }
     }

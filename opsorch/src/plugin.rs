@@ -46,12 +46,15 @@ compile_error!("the feature `plugin` of opsorch needs Unix: process groups and p
 mod call;
 mod child;
 mod config;
+mod crashes;
 mod frames;
 mod jail;
 mod line;
 mod lines;
 mod remote;
 mod rpc;
+mod running;
+mod schema;
 mod serve;
 mod settings;
 mod stderr;
@@ -74,9 +77,9 @@ use crate::transport::Redactor;
 use crate::{BuildEnv, Error, Provider, ProviderConfig, Result};
 
 pub use self::config::{Jail, Limits, PluginConfig, Protocol, Restart, Span};
+pub use self::schema::protocol_schema;
 pub use self::serve::{progress, serve, serve_kind};
 pub use self::settings::Settings;
-pub use self::wire::protocol_schema;
 
 /// Values of the environment that are shorter than this are not taken for secrets, unless they are references to one.
 const SHORT: usize = 8;
@@ -96,14 +99,8 @@ impl ProviderConfig for PluginConfig {
         let redactor = Arc::new(redactor);
         let path = std::path::absolute(&self.path)
             .map_err(|error| Error::invalid("path", format!("it cannot be made absolute: {error}")))?;
-        let launch = Launch {
-            path,
-            args: self.args,
-            env: variables,
-            sha256: self.sha256,
-            limits: self.limits,
-            jail: self.jail,
-        };
+        let launch =
+            Launch { path, args: self.args, env: variables, sha256: self.sha256, limits: self.limits, jail: self.jail };
         launch.check()?;
         let timeout = self.timeout.duration();
         let (caller, messages) = Caller::new();

@@ -53,7 +53,9 @@ impl DeploymentSource {
         }
         match super::tags::is_tag_name(&events.version_tag) {
             true => Ok(()),
-            false => Err(Error::invalid("deployments.events.version_tag", "expected the name of a tag, such as `version`")),
+            false => {
+                Err(Error::invalid("deployments.events.version_tag", "expected the name of a tag, such as `version`"))
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use serde::de::IgnoredAny;
 use serde_json::json;
 
 use super::api::Datadog;
+use super::deployments::DeploymentSource;
 
 /// A small read, and what works if it does.
 struct Probe {
@@ -87,8 +88,20 @@ const PROBES: [Probe; 9] = [
     },
 ];
 
-/// What works where deployments are configured.
-const DEPLOYMENTS: Probe = Probe {
+/// What works where deployments are read from DORA Metrics.
+const DORA: Probe = Probe {
+    what: "deployments of DORA Metrics",
+    ask: |datadog| {
+        let attributes = json!({ "limit": 1 });
+        let body = json!({ "data": { "type": "dora_deployments_list_request", "attributes": attributes } });
+        datadog.client.post("api/v2/dora/deployments").json(&body)
+    },
+    scope: "dora_metrics_read",
+    operations: &[Operation::DeploymentQuery, Operation::DeploymentGet],
+};
+
+/// What works where deployments are read from events.
+const EVENTS: Probe = Probe {
     what: "events",
     ask: |datadog| datadog.client.get("api/v2/events").query(&[("page[limit]", "1")]),
     scope: "events_read",
@@ -108,16 +121,19 @@ fn ask_for_a_value(datadog: &Datadog) -> RequestBuilder<'_> {
 #[derive(Debug)]
 pub(super) struct Checkup {
     datadog: Datadog,
-    has_deployments: bool,
+    deployments: Option<DeploymentSource>,
 }
 
 impl Checkup {
-    pub(super) fn new(datadog: Datadog, has_deployments: bool) -> Self {
-        Self { datadog, has_deployments }
+    pub(super) fn new(datadog: Datadog, deployments: Option<DeploymentSource>) -> Self {
+        Self { datadog, deployments }
     }
 
     fn probes(&self) -> impl Iterator<Item = &'static Probe> {
-        PROBES.iter().chain(self.has_deployments.then_some(&DEPLOYMENTS))
+        PROBES.iter().chain(self.deployments.as_ref().map(|source| match source {
+            DeploymentSource::Dora => &DORA,
+            DeploymentSource::Events(_) => &EVENTS,
+        }))
     }
 
     async fn ask(&self, cx: &Context, request: RequestBuilder<'_>) -> Result<()> {

@@ -138,12 +138,7 @@ pub(super) fn foreign() -> Error {
 }
 
 /// What comes after a cursor, in order, up to a size.
-pub(super) fn page<T>(
-    mut items: Vec<T>,
-    size: usize,
-    after: Option<&Place>,
-    place: impl Fn(&T) -> Place,
-) -> Page<T> {
+pub(super) fn page<T>(mut items: Vec<T>, size: usize, after: Option<&Place>, place: impl Fn(&T) -> Place) -> Page<T> {
     items.retain(|item| after.is_none_or(|after| place(item) > *after));
     items.sort_by_cached_key(&place);
     let has_more = items.len() > size;

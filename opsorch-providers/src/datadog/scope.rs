@@ -1,6 +1,10 @@
 //! The search syntax of the scope of a downtime: which groups it keeps quiet.
 //! (<https://docs.datadoghq.com/monitors/downtimes/#downtime-scope>)
 
+use std::iter::Peekable;
+use std::mem;
+use std::str::Chars;
+
 /// What a scope says of the tags of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Scope {
@@ -119,61 +123,64 @@ enum Token {
     Value(String),
 }
 
+/// The tokens of a scope; `None` for a quote without its end.
 fn tokens(text: &str) -> Option<Vec<Token>> {
     let mut tokens = Vec::new();
     let mut letters = text.chars().peekable();
     while let Some(letter) = letters.next() {
+        let is_of_key = matches!(tokens.last(), Some(Token::Key(_)));
         match letter {
             letter if letter.is_whitespace() => {}
             ',' => tokens.push(Token::And),
             '(' => tokens.push(Token::Open),
             ')' => tokens.push(Token::Close),
             '!' => tokens.push(Token::Not),
-            '-' if !matches!(tokens.last(), Some(Token::Key(_))) => tokens.push(Token::Not),
-            '"' => {
-                let mut value = String::new();
-                loop {
-                    match letters.next()? {
-                        '"' => break,
-                        '\\' => value.push(letters.next()?),
-                        WILD => return None,
-                        other => value.push(other),
-                    }
-                }
-                tokens.push(Token::Value(value));
-            }
+            '-' if !is_of_key => tokens.push(Token::Not),
+            '"' => tokens.push(Token::Value(quote(&mut letters)?)),
             first => {
-                let is_of_value = matches!(tokens.last(), Some(Token::Key(_)));
-                let mut word = String::from(wild(first)?);
-                while let Some(next) = letters.next_if(|next| !next.is_whitespace() && !"(),\"".contains(*next)) {
-                    if next == ':' && !is_of_value && !word.contains(':') {
-                        break_key(&mut tokens, &mut word);
-                        continue;
-                    }
-                    match next {
-                        '\\' => word.push(letters.next()?),
-                        next => word.push(wild(next)?),
-                    }
-                }
-                if !word.is_empty() {
-                    tokens.push(match word.as_str() {
-                        "AND" => Token::And,
-                        "OR" => Token::Or,
-                        "NOT" => Token::Not,
-                        _ => Token::Value(word),
-                    });
-                }
+                let (key, rest) = word(first, !is_of_key, &mut letters)?;
+                tokens.extend(key.map(Token::Key));
+                tokens.extend(Some(rest).filter(|rest| !rest.is_empty()).map(keyword));
             }
         }
     }
     Some(tokens)
 }
 
-/// The first `:` of a word ends its key.
-fn break_key(tokens: &mut Vec<Token>, word: &mut String) {
-    match tokens.last() {
-        Some(Token::Key(_)) => word.push(':'),
-        _ => tokens.push(Token::Key(std::mem::take(word))),
+type Letters<'a> = Peekable<Chars<'a>>;
+
+/// What stands in quotes, to their end. A `*` in it is a letter.
+fn quote(letters: &mut Letters<'_>) -> Option<String> {
+    let mut value = String::new();
+    loop {
+        match letters.next()? {
+            '"' => return Some(value),
+            '\\' => value.push(letters.next()?),
+            WILD => return None,
+            other => value.push(other),
+        }
+    }
+}
+
+/// A key, where one ends in this word, and the value after it. The first `:` ends the key; others are of the value.
+fn word(first: char, may_be_key: bool, letters: &mut Letters<'_>) -> Option<(Option<String>, String)> {
+    let (mut key, mut word) = (None, String::from(wild(first)?));
+    while let Some(next) = letters.next_if(|next| !next.is_whitespace() && !"(),\"".contains(*next)) {
+        match next {
+            ':' if may_be_key && key.is_none() => key = Some(mem::take(&mut word)),
+            '\\' => word.push(letters.next()?),
+            next => word.push(wild(next)?),
+        }
+    }
+    Some((key, word))
+}
+
+fn keyword(word: String) -> Token {
+    match word.as_str() {
+        "AND" => Token::And,
+        "OR" => Token::Or,
+        "NOT" => Token::Not,
+        _ => Token::Value(word),
     }
 }
 
@@ -255,7 +262,25 @@ impl Parser<'_> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn whatever_a_value_holds_the_scope_is_for_that_value(one in "[^\\pC]{1,12}", other in "[^\\pC]{1,12}") {
+            let (tag, another) = (format!("host:{one}"), format!("host:{other}"));
+            let tags = ["env:prod", tag.as_str()];
+            let scope = of_tags(&tags).unwrap();
+            prop_assert!(includes(&scope, &tags) && is_exactly(&scope, &tags), "{}", scope);
+            prop_assert_eq!(includes(&scope, &["env:prod", another.as_str()]), one == other, "{}", scope);
+        }
+
+        #[test]
+        fn any_text_is_read_or_not_and_stops(scope in "[a-z:()*\"\\\\ ,!-]{0,60}|\\PC{0,40}") {
+            includes(&scope, &["host:a"]);
+        }
+    }
 
     #[test]
     fn a_scope_includes_groups_by_their_tags() {
@@ -280,8 +305,20 @@ mod tests {
             assert!(includes(scope, &group), "{scope}");
         }
         let without = [
-            "", "host:web", "host:web-10", "env:(staging OR dev)", "host:web-1 AND env:dev", "NOT env:prod", "web-1",
-            "host:web-1 AND", "(host:web-1", "host:\"web-*\"", "service:*", "host:()", "AND", "host:\"web-1",
+            "",
+            "host:web",
+            "host:web-10",
+            "env:(staging OR dev)",
+            "host:web-1 AND env:dev",
+            "NOT env:prod",
+            "web-1",
+            "host:web-1 AND",
+            "(host:web-1",
+            "host:\"web-*\"",
+            "service:*",
+            "host:()",
+            "AND",
+            "host:\"web-1",
         ];
         for scope in without {
             assert!(!includes(scope, &group), "{scope}");
@@ -291,8 +328,18 @@ mod tests {
     #[test]
     fn what_is_written_for_a_group_is_for_that_group_alone() {
         for tag in [
-            "host:web-1", "host:a\"b", "host:a\\", "host:a b", "host:*", "host:a)", "host:-a", "host:OR",
-            "url:http://x:80/", "host:ä", "host:a,b", "host:a} OR env:prod",
+            "host:web-1",
+            "host:a\"b",
+            "host:a\\",
+            "host:a b",
+            "host:*",
+            "host:a)",
+            "host:-a",
+            "host:OR",
+            "url:http://x:80/",
+            "host:ä",
+            "host:a,b",
+            "host:a} OR env:prod",
         ] {
             let tags = ["env:prod", tag];
             let scope = of_tags(&tags).unwrap();

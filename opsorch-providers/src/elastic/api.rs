@@ -128,16 +128,16 @@ impl Cluster {
 
     async fn detect(&self, cx: &Context) -> Result<Distribution> {
         let reply = self.info(cx).await?;
-        // Elasticsearch names itself, also to those who may not ask for its version.
-        if reply.header(PRODUCT) == Some("Elasticsearch") {
-            return match reply.status.as_u16() {
-                401 => Err(refusal(&reply, "request")),
-                _ => Ok(Distribution::Elasticsearch),
-            };
-        }
         let hint = "whether this is Elasticsearch or OpenSearch was not to be learned; set `distribution`";
-        let info: Info = answered(reply, "request").map_err(|error| error.with_context("hint", hint))?.json()?;
-        let distribution = info.distribution().ok_or_else(|| Error::unexpected(hint))?;
+        let distribution = match reply.status.as_u16() {
+            // Elasticsearch names itself also to those who may not ask for its version. So do others, to be taken for it,
+            // who say in the answer what they are.
+            403 if reply.header(PRODUCT) == Some("Elasticsearch") => Distribution::Elasticsearch,
+            _ => {
+                let reply = answered(reply, "request").map_err(|error| error.with_context("hint", hint))?;
+                reply.json::<Info>()?.distribution().ok_or_else(|| Error::unexpected(hint))?
+            }
+        };
         if distribution == Distribution::OpenSearch && self.is_versioned {
             return Err(Error::invalid("compatible_with", "this is OpenSearch, which has no such thing; leave it out"));
         }
@@ -201,7 +201,9 @@ pub(super) fn refusal(reply: &Reply, field: &str) -> Error {
             (ErrorKind::Conflict, Some("an index is closed; open it, or leave it out of `index`"))
         }
         404 if failure.types.is_empty() => (ErrorKind::Unexpected, Some(no_api)),
-        400 | 405 if failure.reason.starts_with("no handler found") => (ErrorKind::Unexpected, Some(no_api)),
+        400 | 405 if failure.reason().is_some_and(|reason| reason.starts_with("no handler found")) => {
+            (ErrorKind::Unexpected, Some(no_api))
+        }
         400 => (ErrorKind::Invalid { field: field.to_owned() }, None),
         _ => return explained(reply.clone(), &failure),
     };
@@ -227,8 +229,8 @@ fn explained(reply: Reply, failure: &Failure) -> Error {
 /// An answer that says only what is wrong: all that Elasticsearch says of it is too long to be read.
 fn in_short(reply: &Reply, failure: &Failure) -> Reply {
     let reply = reply.clone();
-    match failure.reason.is_empty() {
-        true => reply,
-        false => reply.body(failure.to_string()),
+    match failure.reason() {
+        None => reply,
+        Some(_) => reply.body(failure.to_string()),
     }
 }

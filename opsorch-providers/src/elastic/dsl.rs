@@ -34,15 +34,16 @@ pub(super) fn filter(conditions: &Conditions, names: &FieldNames, mapping: &Mapp
 pub(super) fn span(start: Time, end: Bound, name: &str, mapping: &Mapping) -> Result<Value> {
     let fields = mapping.fields(name)?;
     let clauses = fields.iter().map(|field| {
-        let write = |time: Time| match field.kind {
-            Kind::Date => round_up(time).to_rfc3339_opts(SecondsFormat::Millis, true),
-            _ => time.to_rfc3339_opts(SecondsFormat::Nanos, true),
-        };
+        let in_milliseconds = field.kind == Kind::Date;
+        let first = |time: Time| if in_milliseconds { round_up(time) } else { time };
+        let last = |time: Time| if in_milliseconds { time.trunc_subsecs(3) } else { time };
         let (compare, end) = match end {
-            Bound::Before(time) => ("lt", time),
-            Bound::Until(time) => ("lte", time),
+            Bound::Before(time) => ("lt", first(time)),
+            Bound::Until(time) => ("lte", last(time)),
         };
-        let range = json!({ "gte": write(start), compare: write(end), "format": "strict_date_optional_time" });
+        let format = if in_milliseconds { SecondsFormat::Millis } else { SecondsFormat::Nanos };
+        let write = |time: Time| time.to_rfc3339_opts(format, true);
+        let range = json!({ "gte": write(first(start)), compare: write(end), "format": "strict_date_optional_time" });
         within(field, json!({ "range": { name: range } }))
     });
     Ok(any_of(clauses.collect()))

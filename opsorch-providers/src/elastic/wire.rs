@@ -129,12 +129,15 @@ pub(super) struct ClusterDetails {
 pub(super) struct Failure {
     /// The types of the error and of its causes, the innermost last.
     pub(super) types: Vec<String>,
-    /// What the innermost cause says.
-    pub(super) reason: String,
+    /// What they say, as far as it is about the request.
+    reasons: Vec<String>,
 }
 
 /// How many causes are followed.
 const DEEPEST: usize = 8;
+
+/// The error that only says that there is one.
+const WRAPPER: &str = "search_phase_execution_exception";
 
 impl Failure {
     /// Reads the body of a refusal: `error` is an object, or a text. What is neither says nothing.
@@ -147,21 +150,30 @@ impl Failure {
     }
 
     fn from_error(error: &Value) -> Self {
+        if let Some(reason) = error.as_str() {
+            return Self { types: Vec::new(), reasons: vec![reason.to_owned()] };
+        }
         let mut found = Self::default();
         let mut next = Some(error);
         for _ in 0..DEEPEST {
             let Some(error) = next else { break };
-            if let Some(text) = error.as_str() {
-                found.reason = text.to_owned();
+            let kind = text(error, "type");
+            if kind.as_deref() != Some(WRAPPER) {
+                found.reasons.extend(text(error, "reason"));
             }
-            found.types.extend(text(error, "type"));
-            found.reason = text(error, "reason").unwrap_or(found.reason);
-            let root = error.get("root_cause").and_then(|causes| causes.get(0));
-            let shard =
-                error.get("failed_shards").and_then(|shards| shards.get(0)).and_then(|shard| shard.get("reason"));
-            next = error.get("caused_by").or(shard).or(root);
+            found.types.extend(kind);
+            let first = |list: &str| error.get(list).and_then(|causes| causes.get(0));
+            let shard = first("failed_shards").and_then(|shard| shard.get("reason"));
+            let is_cause =
+                |cause: &&Value| text(cause, "type") != text(error, "type") || cause.get("caused_by").is_some();
+            next = shard.or_else(|| error.get("caused_by")).or_else(|| first("root_cause").filter(is_cause));
         }
         found
+    }
+
+    /// What it says, where it says anything.
+    pub(super) fn reason(&self) -> Option<&str> {
+        self.reasons.first().map(String::as_str)
     }
 }
 
@@ -169,11 +181,17 @@ fn text(error: &Value, name: &str) -> Option<String> {
     error.get(name)?.as_str().map(str::to_owned)
 }
 
+/// The error, and its innermost cause where that says more.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.types.last() {
-            Some(found) => write!(f, "{}: {}", visible(found), visible(&self.reason)),
-            None => f.write_str(&visible(&self.reason)),
+        if let Some(kind) = self.types.iter().find(|kind| *kind != WRAPPER) {
+            write!(f, "{}: ", visible(kind))?;
+        }
+        let outer = self.reason().unwrap_or_default();
+        f.write_str(&visible(outer))?;
+        match self.reasons.last() {
+            Some(inner) if !outer.contains(inner.as_str()) => write!(f, ": {}", visible(inner)),
+            _ => Ok(()),
         }
     }
 }

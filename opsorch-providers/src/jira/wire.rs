@@ -46,7 +46,7 @@ pub(super) const FIELDS: [&str; 15] = [
 pub(super) struct Found<'a> {
     #[serde(borrow)]
     pub(super) issues: Vec<Issue<'a>>,
-    #[serde(default, borrow)]
+    #[serde(default, borrow, deserialize_with = "borrowed")]
     pub(super) next_page_token: Option<Cow<'a, str>>,
     #[serde(default)]
     pub(super) is_last: Option<bool>,
@@ -155,6 +155,11 @@ const KNOWN_AND_LARGE: [&str; 6] = ["comment", "attachment", "worklog", "watches
 #[serde(transparent)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
+/// Borrows a text that may be absent: in an `Option`, serde would copy it.
+pub(super) fn borrowed<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'a, str>>, D::Error> {
+    Ok(Option::<Name<'a>>::deserialize(deserializer)?.map(|Name(text)| text))
+}
+
 fn text<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<Cow<'de, str>>, A::Error> {
     Ok(map.next_value::<Option<Name<'de>>>()?.map(|Name(text)| text))
 }
@@ -162,7 +167,7 @@ fn text<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<Cow<'de, str>>, A:
 /// A text: a document in version 3, wiki markup in version 2 and in webhooks.
 #[derive(Debug)]
 pub(super) enum Text<'a> {
-    Document(Node),
+    Document(Node<'a>),
     Wiki(Cow<'a, str>),
 }
 
@@ -213,14 +218,14 @@ pub(super) struct Category<'a> {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct User<'a> {
-    #[serde(default, borrow)]
+    #[serde(default, borrow, deserialize_with = "borrowed")]
     pub(super) account_id: Option<Cow<'a, str>>,
-    #[serde(default, borrow)]
+    #[serde(default, borrow, deserialize_with = "borrowed")]
     pub(super) name: Option<Cow<'a, str>>,
-    #[serde(default, borrow)]
+    #[serde(default, borrow, deserialize_with = "borrowed")]
     pub(super) display_name: Option<Cow<'a, str>>,
     /// Often hidden.
-    #[serde(default, borrow)]
+    #[serde(default, borrow, deserialize_with = "borrowed")]
     pub(super) email_address: Option<Cow<'a, str>>,
 }
 
@@ -233,11 +238,11 @@ impl User<'_> {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Named<'a> {
-    #[serde(default, borrow)]
+    #[serde(default, borrow, deserialize_with = "borrowed")]
     pub(super) id: Option<Cow<'a, str>>,
-    #[serde(default, borrow)]
+    #[serde(default, borrow, deserialize_with = "borrowed")]
     pub(super) name: Option<Cow<'a, str>>,
-    #[serde(default, borrow)]
+    #[serde(default, borrow, deserialize_with = "borrowed")]
     pub(super) description: Option<Cow<'a, str>>,
 }
 
@@ -309,7 +314,7 @@ pub(super) struct Comment<'a> {
     pub(super) author: Option<User<'a>>,
     #[serde(default, borrow)]
     pub(super) body: Option<Text<'a>>,
-    #[serde(default, borrow)]
+    #[serde(default, borrow, deserialize_with = "borrowed")]
     pub(super) created: Option<Cow<'a, str>>,
     #[serde(default)]
     pub(super) properties: Vec<Property>,
@@ -329,9 +334,9 @@ pub(super) struct Event<'a> {
     /// Milliseconds since 1970.
     #[serde(default)]
     pub(super) timestamp: Option<i64>,
-    #[serde(default, borrow)]
+    #[serde(default, borrow, deserialize_with = "borrowed")]
     pub(super) webhook_event: Option<Cow<'a, str>>,
-    #[serde(default, borrow, rename = "issue_event_type_name")]
+    #[serde(default, borrow, deserialize_with = "borrowed", rename = "issue_event_type_name")]
     pub(super) issue_event: Option<Cow<'a, str>>,
     #[serde(default, borrow)]
     pub(super) issue: Option<EventIssue<'a>>,

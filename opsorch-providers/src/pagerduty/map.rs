@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use chrono::SecondsFormat;
 use opsorch::transport::Url;
-use opsorch::{Fields, Severity};
+use opsorch::{Fields, Severity, Time};
 use serde_json::Value;
 
 use self::severity::{Severities, Urgencies};
@@ -50,6 +51,11 @@ fn named(mut thing: Named) -> Option<Value> {
     put_value(&mut fields, "html_url", thing.html_url.take());
     put_value(&mut fields, "name", thing.into_label());
     (!fields.is_empty()).then(|| object(fields))
+}
+
+/// A time as it is in JSON.
+fn time(time: Option<Time>) -> Option<String> {
+    time.map(|time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true))
 }
 
 fn all_named(things: impl IntoIterator<Item = Named>) -> Value {

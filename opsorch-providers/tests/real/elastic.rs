@@ -179,9 +179,15 @@ async fn every_condition_is_honoured() {
         let said = format!("{query:?}");
         assert_eq!(desk.ids(query).await, expected, "{said}");
     }
+    let mut opened = desk.server.post(["conditions-a", "_search", "point_in_time"]);
+    opened = opened.query(&[("keep_alive", "1m")]);
+    let opened: Value = opened.fetch(&desk.cx).await.unwrap();
+    assert_eq!(desk.open().await, 1, "what is open is seen");
+    let closed = json!({ "pit_id": [opened["pit_id"]] });
+    desk.server.delete("_search/point_in_time").json(&closed).send(&desk.cx).await.unwrap();
     let error = desk.query(day().metadata("lucene", "((")).await.unwrap_err();
     assert_eq!(*error.kind(), ErrorKind::Invalid { field: "metadata.lucene".into() });
-    assert!(error.to_string().contains("Cannot parse"), "{error}");
+    assert!(error.to_string().contains("Failed to parse query [((]"), "{error}");
     assert_eq!(desk.open().await, 0, "also after an error");
 }
 

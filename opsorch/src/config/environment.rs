@@ -158,7 +158,8 @@ fn is_ours(variable: &str) -> bool {
     let subjects = Capability::ALL.iter().map(|capability| capability.name().to_ascii_uppercase());
     let mut subjects = subjects.chain(["SECRET".to_owned()]);
     variable == name("PLUGIN", "TIMEOUT")
-        || subjects.any(|subject| ["PROVIDER", "CONFIG", "PLUGIN"].into_iter().any(|what| variable == name(&subject, what)))
+        || subjects
+            .any(|subject| ["PROVIDER", "CONFIG", "PLUGIN"].into_iter().any(|what| variable == name(&subject, what)))
 }
 
 #[cfg(all(test, unix))]

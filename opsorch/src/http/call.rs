@@ -12,7 +12,7 @@ use crate::{Context, Error, OpsOrch, Result};
 
 /// A read or a change, ready to pass its door.
 #[allow(clippy::large_enum_variant)] // it is moved once
-pub(super) enum Call {
+pub(crate) enum Call {
     Read(Ask),
     Change(Submission),
 }
@@ -27,7 +27,7 @@ impl Call {
     }
 
     /// Names the provider.
-    pub(super) fn on(self, provider: Option<ProviderName>) -> Self {
+    pub(crate) fn on(self, provider: Option<ProviderName>) -> Self {
         let Some(provider) = provider else { return self };
         match self {
             Self::Read(ask) => Self::Read(ask.on(provider)),
@@ -48,7 +48,7 @@ impl Call {
     }
 
     /// Passes the door.
-    pub(super) async fn pass(self, ops: &OpsOrch, cx: &Context) -> Result<Submitted<Response>> {
+    pub(crate) async fn pass(self, ops: &OpsOrch, cx: &Context) -> Result<Submitted<Response>> {
         match self {
             Self::Read(ask) => ops.query(cx, ask).await.map(Submitted::Done),
             Self::Change(submission) => ops.submit(cx, submission).await,
@@ -67,7 +67,7 @@ pub(super) fn placeholders(found: &Match<'_>) -> Result<Map<String, Value>> {
 }
 
 /// A segment of a path, as it was before it was percent-encoded.
-pub(super) fn decoded(name: &str, segment: &str) -> Result<String> {
+pub(crate) fn decoded(name: &str, segment: &str) -> Result<String> {
     if !segment.contains('%') {
         return Ok(segment.to_owned());
     }

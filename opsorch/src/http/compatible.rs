@@ -7,6 +7,7 @@ mod configure;
 mod decode;
 mod error;
 mod project;
+mod time;
 
 use std::sync::Arc;
 

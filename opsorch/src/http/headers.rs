@@ -17,6 +17,13 @@ const ALLOWED_V1: HeaderValue = HeaderValue::from_static(
     "Content-Type, Authorization, Idempotency-Key, X-OpsOrch-Reason, X-Request-ID, Last-Event-ID",
 );
 
+/// The same for the Model Context Protocol.
+#[cfg(feature = "mcp")]
+const ALLOWED_MCP: HeaderValue = HeaderValue::from_static(
+    "Content-Type, Authorization, Accept, X-Request-ID, Last-Event-ID, Mcp-Session-Id, MCP-Protocol-Version, Mcp-Method, \
+     Mcp-Name",
+);
+
 const METHODS: HeaderValue = HeaderValue::from_static("GET,POST,PATCH,OPTIONS");
 
 /// What a page of another origin may read.
@@ -39,7 +46,13 @@ impl Headers {
     /// Puts them on an answer. A handler's own `Cache-Control` and `Content-Security-Policy` stay.
     pub(super) fn stamp(&self, surface: Surface, headers: &mut HeaderMap) {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, self.origin.clone());
-        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, if surface == Surface::V1 { ALLOWED_V1 } else { ALLOWED });
+        let allowed = match surface {
+            Surface::Compatible => ALLOWED,
+            Surface::V1 => ALLOWED_V1,
+            #[cfg(feature = "mcp")]
+            Surface::Mcp => ALLOWED_MCP,
+        };
+        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, allowed);
         headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -37,8 +37,9 @@ impl Formatter for Inert {
     }
 
     fn write_string_fragment<W: Write + ?Sized>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        let is_plain = |byte: u8| byte < 0x7f && !matches!(byte, b'<' | b'>' | b'&');
-        if fragment.bytes().all(is_plain) {
+        let is_plain = |byte: u8| (byte < 0x7f) & (byte != b'<') & (byte != b'>') & (byte != b'&');
+        // Without an early exit the compiler looks at many bytes at once; most texts are plain.
+        if fragment.bytes().fold(true, |plain, byte| plain & is_plain(byte)) {
             return writer.write_all(fragment.as_bytes());
         }
         let mut written = 0;

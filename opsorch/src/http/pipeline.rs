@@ -10,6 +10,7 @@ use http::header::WWW_AUTHENTICATE;
 use http::{HeaderValue, Method, StatusCode};
 
 use super::app::{App, Caller};
+use super::auth::Principal;
 use super::compatible;
 use super::host::permits_origin;
 use super::request_id::{self, REQUEST_ID};
@@ -22,6 +23,9 @@ use crate::{Error, ErrorKind};
 pub(super) enum Surface {
     Compatible,
     V1,
+    /// The Model Context Protocol: what is refused before it is reached is a problem, as below `/v1`.
+    #[cfg(feature = "mcp")]
+    Mcp,
 }
 
 impl Surface {
@@ -36,7 +40,7 @@ impl Surface {
     fn fail(self, error: Error) -> Response {
         match self {
             Self::Compatible => compatible::failure(error),
-            Self::V1 => Problem(error).into_response(),
+            _ => Problem(error).into_response(),
         }
     }
 
@@ -44,7 +48,7 @@ impl Surface {
     fn stranger(self, error: Error) -> Response {
         let mut response = match (self, error.kind()) {
             (Self::Compatible, ErrorKind::Unauthenticated) => plain(StatusCode::UNAUTHORIZED, "unauthorized\n"),
-            (Self::V1, ErrorKind::Unauthenticated) => Problem(error).with_status(StatusCode::UNAUTHORIZED),
+            (_, ErrorKind::Unauthenticated) => Problem(error).with_status(StatusCode::UNAUTHORIZED),
             _ => return self.fail(error),
         };
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -55,7 +59,12 @@ impl Surface {
 /// Lets a request in, or answers it.
 pub(super) async fn run(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let surface = Surface::of(request.uri().path());
-    let mut response = admit(&app, surface, request, next).await;
+    run_as(surface, &app, request, next).await
+}
+
+/// As [`run`], for a router that speaks in one way only.
+pub(super) async fn run_as(surface: Surface, app: &App, request: Request, next: Next) -> Response {
+    let mut response = admit(app, surface, request, next).await;
     app.headers.stamp(surface, response.headers_mut());
     response
 }
@@ -69,7 +78,7 @@ async fn admit(app: &App, surface: Surface, mut request: Request, next: Next) ->
         return StatusCode::OK.into_response();
     }
     // What a vendor sends carries a signature, which its provider checks.
-    if v1::is_hook(request.uri().path()) {
+    if v1::is_hook(request.method(), request.uri().path()) {
         return within_time(app, surface, next.run(request)).await;
     }
     let now = app.ops.clock().now();
@@ -82,6 +91,7 @@ async fn admit(app: &App, surface: Surface, mut request: Request, next: Next) ->
         return surface.fail(Error::denied("pages of this origin may not call this server"));
     }
     let id = app.request_ids.of(request.headers(), now);
+    tell(&principal, &id, &request);
     let allowance = app.limiter.take(&principal.actor().identity, now);
     let mut response = match allowance.and_then(|allowance| allowance.wait) {
         Some(wait) => too_many(surface, wait),
@@ -99,6 +109,14 @@ async fn admit(app: &App, surface: Surface, mut request: Request, next: Next) ->
         allowance.stamp(response.headers_mut());
     }
     response
+}
+
+/// What a request says of itself, for the trace alone: who it claims to be for is a remark, not an identity.
+fn tell(principal: &Principal, id: &HeaderValue, request: &Request) {
+    const CLAIMS: [&str; 3] = ["x-user-id", "x-actor-id", "x-opsorch-actor-id"];
+    let claimed = CLAIMS.iter().find_map(|name| request.headers().get(*name));
+    let (actor, method, path) = (principal.actor(), request.method(), request.uri().path());
+    tracing::debug!(request = ?id, %actor, %method, path, ?claimed, "a request was let in");
 }
 
 async fn within_time(app: &App, surface: Surface, work: impl Future<Output = Response>) -> Response {

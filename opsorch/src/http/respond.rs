@@ -91,10 +91,9 @@ impl Problem {
         }
     }
 
-    /// The problem with another status than its kind has.
-    pub(super) fn with_status(self, status: StatusCode) -> Response {
-        let error = self.0;
-        let shown = Shown {
+    /// What is shown of an error.
+    pub(super) fn shown(error: &Error, status: StatusCode) -> impl Serialize {
+        Shown {
             kind: "about:blank",
             title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
@@ -107,8 +106,13 @@ impl Problem {
             retryable: error.is_retryable(),
             may_have_applied: error.may_have_applied(),
             context: error.context().map(|(name, value)| (name.to_owned(), value.into())).collect(),
-        };
-        let body = json::to_vec(&shown, 256).unwrap_or_default();
+        }
+    }
+
+    /// The problem with another status than its kind has.
+    pub(super) fn with_status(self, status: StatusCode) -> Response {
+        let error = self.0;
+        let body = json::to_vec(&Self::shown(&error, status), 256).unwrap_or_default();
         let content_type = HeaderValue::from_static("application/problem+json");
         let mut response = (status, [(CONTENT_TYPE, content_type)], body).into_response();
         if let Some(wait) = retry_after(error.kind()) {

@@ -117,9 +117,10 @@ impl fmt::Debug for ServerTls {
 ///
 /// ```no_run
 /// use opsorch::http::{self, Authentication, Server};
-/// # async fn example(ops: opsorch::OpsOrch, auth: Authentication) -> opsorch::Result<()> {
+/// # async fn example(
+/// #     ops: opsorch::OpsOrch, auth: Authentication, stop: impl Future<Output = ()>, // such as tokio::signal::ctrl_c()
+/// # ) -> opsorch::Result<()> {
 /// let listener = http::listen(None, &auth).await?;
-/// let stop = async { drop(tokio::signal::ctrl_c().await) };
 /// Server::new(listener, http::router(&ops, auth)).run(stop).await;
 /// ops.idle().await; // changes that had begun have their outcome
 /// # Ok(())

@@ -25,6 +25,10 @@ use axum::routing::{MethodFilter, on};
 
 pub(super) use self::hooks::{Deliveries, is_hook};
 pub use self::hooks::{WebhookDelivery, WebhookSink};
+#[cfg(feature = "mcp")]
+pub(crate) use self::operations::typed;
+#[cfg(feature = "mcp")]
+pub(crate) use self::providers::listed as listed_providers;
 use super::app::{App, Caller};
 use super::auth::Role;
 use super::respond::Problem;

@@ -24,7 +24,7 @@ const SHELL: &str = "/bin/sh";
 const LIMIT_AND_EXEC: &str = "unset PWD OLDPWD SHLVL; exec \"$0\" \"$@\"";
 
 /// Waits until the host is gone, however it went, and kills the process group that it was told.
-const WATCH: &str = "read -r group && read -r _; kill -KILL -- \"-$group\" 2>/dev/null";
+const WATCH: &str = "read -r group && read -r _; kill -s KILL -- \"-$group\" 2>/dev/null";
 
 /// How a plugin is started.
 #[derive(Debug)]

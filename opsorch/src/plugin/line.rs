@@ -1,20 +1,21 @@
-//! The line protocol of OpsOrch: its methods, payloads and results, in both directions.
+//! The line protocol of OpsOrch: its methods, payloads and results, as a host has them; [`served`] is the other side.
 //!
 //! In the middle are the inputs and outputs of the schema, as JSON; see section 10 of `docs/plugin-protocol.md`.
+
+mod served;
 
 use opsorch_schema::{DEFAULT_LIMIT, Effect, Operation, Time};
 use serde_json::{Map, Value, json};
 
 use crate::{Error, ErrorKind, Result};
 
+pub(super) use self::served::{asked, code, result};
+
 /// What the line protocol cannot say, of a query.
 const NOT_SAID: [&str; 3] = ["cursor", "since", "until"];
 
 /// What a plugin's log lines have and replies have not.
 const LOG_MEMBERS: [&str; 8] = ["level", "msg", "message", "time", "ts", "timestamp", "severity", "logger"];
-
-/// Members of an output that OpsOrch does not know.
-const OURS: [&str; 3] = ["provider", "statusRaw", "severityRaw"];
 
 /// Whether the line protocol has an operation.
 pub(super) fn has(operation: Operation) -> bool {
@@ -59,9 +60,7 @@ pub(super) fn ask(operation: Operation, input: &Value, now: Time) -> Result<Ask>
             payload.insert("scope".into(), input.clone());
             payload.into()
         }
-        O::IncidentCreate => {
-            with_empty(object(input), ["status", "severity"])
-        }
+        O::IncidentCreate => with_empty(object(input), ["status", "severity"]),
         O::IncidentUpdate | O::TicketUpdate => {
             let mut rest = object(input);
             let id = rest.remove("id");
@@ -77,9 +76,7 @@ pub(super) fn ask(operation: Operation, input: &Value, now: Time) -> Result<Ask>
             refuse_members(operation, input, &["fields", "metadata"])?;
             input.clone()
         }
-        O::OrchestrationRunsStepsComplete => {
-            with_empty(object(input), ["actor", "note"])
-        }
+        O::OrchestrationRunsStepsComplete => with_empty(object(input), ["actor", "note"]),
         _ if operation.effect() == Effect::Read && has(operation) => {
             refuse_members(operation, input, &NOT_SAID)?;
             let mut payload = object(input);
@@ -281,100 +278,6 @@ fn shape(value: &Value) -> &'static str {
         Value::String(_) => "text",
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
-    }
-}
-
-/// What a plugin is asked by a host of the line protocol: the operation and its input.
-///
-/// # Errors
-/// `Unsupported` for an unknown method.
-pub(super) fn asked(method: &str, payload: Value) -> Result<(Operation, Value)> {
-    use Operation as O;
-    let operation: Operation = method
-        .parse()
-        .map_err(|_| Error::unsupported(format!("unknown method: {}", opsorch_schema::visible(method))))?;
-    let mut payload = match payload {
-        Value::Object(members) => members,
-        Value::Null => Map::new(),
-        other => return Ok((operation, other)),
-    };
-    let mut take = |name: &str| payload.remove(name).unwrap_or_default();
-    let input = match operation {
-        O::IncidentGet
-        | O::IncidentTimelineGet
-        | O::AlertGet
-        | O::TicketGet
-        | O::DeploymentGet
-        | O::ServiceGet
-        | O::TeamGet
-        | O::TeamOncall => take("id"),
-        O::TeamMembers => take("teamID"),
-        O::OrchestrationPlansGet => take("planId"),
-        O::OrchestrationRunsGet => take("runId"),
-        O::MetricDescribe => match payload.remove("scope") {
-            Some(scope @ Value::Object(_)) if payload.is_empty() => scope,
-            _ => payload.into(),
-        },
-        O::IncidentUpdate | O::TicketUpdate => with_id(take("id"), take("input")),
-        O::IncidentTimelineAppend => {
-            let (id, entry, input) = (take("id"), take("entry"), take("input"));
-            with_id(id, if entry.is_null() { input } else { entry })
-        }
-        O::IncidentCreate => {
-            // A status that was not given is an empty text in Go.
-            payload.retain(|name, value| !(matches!(name.as_str(), "status" | "severity") && *value == ""));
-            payload.into()
-        }
-        _ => payload.into(),
-    };
-    Ok((operation, input))
-}
-
-fn with_id(id: Value, input: Value) -> Value {
-    let mut members = object(&input);
-    members.insert("id".into(), id);
-    members.into()
-}
-
-/// What a host of the line protocol reads as `result`; and why the page is not everything, which it cannot be told.
-pub(super) fn result(operation: Operation, mut output: Value) -> (Value, Option<String>) {
-    if output.is_null() {
-        return (json!({ "status": "ok" }), None);
-    }
-    let items = match output.get_mut("items") {
-        Some(items) if operation.output_type().starts_with("Page<") => items.take(),
-        _ => {
-            strip(&mut output);
-            return (output, None);
-        }
-    };
-    let Value::Array(mut items) = items else { return (Value::Array(Vec::new()), None) };
-    items.iter_mut().for_each(strip);
-    let missing = ["truncated", "next", "failures"].into_iter().find(|member| output.get(*member).is_some());
-    let missing = missing.map(|member| format!("the answer has `{member}`, which the line protocol cannot say"));
-    let result = match (operation, output.get_mut("url").map(Value::take)) {
-        (Operation::LogQuery, Some(url)) => json!({ "entries": items, "url": url }),
-        (Operation::LogQuery, None) => json!({ "entries": items }),
-        _ => items.into(),
-    };
-    (result, missing)
-}
-
-fn strip(item: &mut Value) {
-    if let Value::Object(members) = item {
-        OURS.iter().for_each(|member| drop(members.remove(*member)));
-        if let Some(plan) = members.get_mut("plan") {
-            strip(plan);
-        }
-    }
-}
-
-/// What a host of the line protocol reads as `error.code`.
-pub(super) fn code(kind: &ErrorKind) -> &'static str {
-    match kind {
-        ErrorKind::Invalid { .. } => "bad_request",
-        ErrorKind::Unauthenticated => "unauthorized",
-        other => other.code(),
     }
 }
 

@@ -11,7 +11,8 @@ use tokio::time::{Instant, sleep_until};
 
 use super::call::{Body, Call, Message, Reply};
 use super::frames::id_of_broken;
-use super::supervisor::{End, Event, Running, Supervisor, ended, lost, too_long};
+use super::running::{Event, Running, ended, lost, too_long};
+use super::supervisor::{End, Supervisor};
 use super::wire::{FRAME_BYTES, FromPlugin, Progress};
 use crate::{Error, Result};
 

@@ -44,7 +44,7 @@ pub use self::calls::progress;
 /// [`Unsupported`](crate::ErrorKind::Unsupported) if standard input or output is no pipe, such as a terminal, and
 /// [`Unavailable`](crate::ErrorKind::Unavailable) if they fail.
 pub async fn serve(provider: Provider) -> Result<()> {
-    run(Source::Ready(provider)).await
+    run(Source::Ready(Box::new(provider))).await
 }
 
 /// Serves a kind of provider, built from the configuration that the host sends; otherwise as [`serve`].
@@ -76,14 +76,14 @@ type Building = Pin<Box<dyn Future<Output = Result<Provider>> + Send>>;
 
 /// Where the provider comes from.
 enum Source {
-    Ready(Provider),
+    Ready(Box<Provider>),
     Kind(Box<dyn Fn(ProviderName, Value) -> Building + Send + Sync>),
 }
 
 impl Source {
     async fn provider(&self, name: &str, config: Map<String, Value>) -> Result<Provider> {
         match self {
-            Self::Ready(provider) => Ok(provider.clone()),
+            Self::Ready(provider) => Ok((**provider).clone()),
             Self::Kind(build) => build(name.into(), config.into()).await,
         }
     }

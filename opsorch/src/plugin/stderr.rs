@@ -113,3 +113,18 @@ impl Log {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_is_cut_and_what_was_dropped_is_counted() {
+        let mut log = Log::new("tracker".into(), Arc::default());
+        (0..1000).for_each(|_| log.line(b"again\n"));
+        assert_eq!(log.dropped, 800);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        (0..51).for_each(|_| log.line(b"again\n"));
+        assert_eq!(log.dropped, 1, "the count was told, and 50 lines were logged");
+    }
+}

@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use serde_json::Value;
 use serde_json::value::RawValue;
-use tokio::net::unix::pipe;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
 use super::call::{Call, Message};
-use super::child::{Child, Launch};
+use super::child::Launch;
 use super::config::{Protocol, Restart};
+use super::crashes::Crashes;
 use super::frames::{Frames, Piece};
+use super::running::{Event, Running, Speaks, too_long};
 use super::stderr::Logging;
 use super::wire::{self, FromPlugin, HostLimits, INITIALIZE_ID, Initialize, Initialized, Program};
 use super::{lines, rpc};
@@ -24,16 +25,6 @@ use crate::{Error, ErrorKind, Result};
 
 /// How long a plugin has to say what it speaks.
 const START: Duration = Duration::from_secs(10);
-
-/// How long a plugin has to end by itself, and then once more after it was asked to.
-const STOP: Duration = Duration::from_secs(1);
-
-/// How long is waited for what an ended process left in its pipes, if something else holds them open.
-const REST: Duration = Duration::from_millis(100);
-
-/// The wait before the second start in a row, which doubles, and the longest wait.
-const FIRST_WAIT: Duration = Duration::from_millis(100);
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// What runs a plugin, and outlives its processes.
 #[derive(Debug)]
@@ -70,32 +61,6 @@ pub(super) enum Spoken {
     Line,
 }
 
-/// A process, and what was read of it.
-#[derive(Debug)]
-pub(super) struct Running {
-    pub(super) child: Child,
-    pub(super) frames: Frames,
-    pub(super) speaks: Speaks,
-    logging: Option<Logging>,
-}
-
-/// How to talk to a process.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Speaks {
-    /// Protocol 2, with so many calls at once.
-    Rpc(usize),
-    Line,
-}
-
-/// What a process did.
-#[derive(Debug)]
-pub(super) enum Event {
-    Readable,
-    Writable,
-    /// How it ended.
-    Ended(String),
-}
-
 /// Why a conversation is over.
 #[derive(Debug)]
 pub(super) enum End {
@@ -122,7 +87,7 @@ impl Supervisor {
                 return;
             }
         };
-        let mut crashes = Crashes { restart: self.restart, times: VecDeque::new(), paused: None };
+        let mut crashes = Crashes::new(self.restart);
         loop {
             let end = match running.speaks {
                 Speaks::Rpc(most) => rpc::converse(&mut running, most, &mut self).await,
@@ -309,15 +274,6 @@ impl Supervisor {
 
 const NOT_TWO: &str = "the plugin replied to initialize as one of the line protocol; say `protocol = \"legacy\"`";
 
-pub(super) fn too_long() -> Error {
-    Error::unexpected("the plugin sent a frame of more than 8 MiB")
-}
-
-/// The error of a call whose process is gone.
-pub(super) fn lost(why: &str) -> Error {
-    Error::new(ErrorKind::Unavailable, format!("the plugin was lost during this call: {why}"))
-}
-
 /// A field that the plugin names is one of its configuration.
 fn in_config(error: Error) -> Error {
     match error.kind() {
@@ -329,11 +285,6 @@ fn in_config(error: Error) -> Error {
     }
 }
 
-/// The error of a call whose process ended.
-pub(super) fn ended(status: &str) -> Error {
-    lost(&format!("it ended ({status})"))
-}
-
 enum Refused {
     /// It ended without a reply.
     Ended(String),
@@ -343,156 +294,5 @@ enum Refused {
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
         Self::Error(error)
-    }
-}
-
-impl Running {
-    /// Waits until the process wrote something, reads something, where that is asked for, or ended.
-    pub(super) async fn event(&mut self, has_output: bool) -> Event {
-        let Child { stdin, stdout, exit, .. } = &mut self.child;
-        tokio::select! {
-            biased;
-            // What is wrong with the pipe, reading says.
-            _ = stdout.readable() => Event::Readable,
-            status = exit.wait() => Event::Ended(status.to_owned()),
-            () = writable(stdin.as_ref()), if has_output => Event::Writable,
-        }
-    }
-
-    /// Reads what is there.
-    ///
-    /// # Errors
-    /// At the end of the stream.
-    pub(super) fn read(&mut self) -> Result<()> {
-        match self.frames.read(|buffer| self.child.stdout.try_read_buf(buffer)) {
-            Ok(false) => Ok(()),
-            Ok(true) => Err(lost("it closed its standard output")),
-            Err(error) => Err(lost(&format!("its standard output cannot be read: {error}"))),
-        }
-    }
-
-    /// Reads what an ended process left behind; `false` at the end of it.
-    pub(super) async fn read_rest(&mut self) -> bool {
-        timeout(REST, self.child.stdout.readable()).await.is_ok() && self.read().is_ok()
-    }
-
-    /// Why the stream ended: because the process did, most of the time.
-    pub(super) async fn why(&mut self, error: Error) -> Error {
-        match timeout(REST, self.child.exit.wait()).await {
-            Ok(status) => ended(status),
-            Err(_) => error,
-        }
-    }
-
-    /// Writes what the pipe takes, and forgets it. What cannot be written is forgotten too: then the process is about to be
-    /// seen to have ended.
-    pub(super) fn write(&mut self, out: &mut Vec<u8>) {
-        let mut written = 0;
-        while let Some(rest) = out.get(written..).filter(|rest| !rest.is_empty()) {
-            let Some(stdin) = &self.child.stdin else { return out.clear() };
-            match stdin.try_write(rest) {
-                Ok(count) => written += count,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
-                Err(_) => self.child.stdin = None,
-            }
-        }
-        out.drain(..written);
-    }
-
-    /// Ends the process in peace.
-    async fn stop(mut self) {
-        if let Speaks::Rpc(_) = self.speaks {
-            self.write(&mut b"{\"jsonrpc\":\"2.0\",\"method\":\"shutdown\"}\n".to_vec());
-        }
-        self.child.stdin = None;
-        if timeout(STOP, self.child.exit.wait()).await.is_err() {
-            self.child.terminate();
-            let _ = timeout(STOP, self.child.exit.wait()).await;
-        }
-        self.bury().await;
-    }
-
-    /// Sees to it that nothing of the process is left, and that its last words are logged.
-    async fn bury(mut self) {
-        self.child.kill();
-        // A process that the system cannot end now is left to it.
-        let _ = timeout(STOP, self.child.exit.wait()).await;
-        if let Some(logging) = &mut self.logging {
-            logging.finish(REST).await;
-        }
-    }
-}
-
-/// Waits until the process reads; for ever, if it does not.
-async fn writable(stdin: Option<&pipe::Sender>) {
-    match stdin {
-        Some(stdin) => drop(stdin.writable().await),
-        None => std::future::pending().await,
-    }
-}
-
-/// When processes of a plugin crashed.
-#[derive(Debug)]
-struct Crashes {
-    restart: Restart,
-    times: VecDeque<Instant>,
-    paused: Option<Instant>,
-}
-
-impl Crashes {
-    fn add(&mut self, now: Instant) {
-        self.times.retain(|time| now.duration_since(*time) < self.restart.window.duration());
-        self.times.push_back(now);
-        if self.times.len() >= self.restart.crashes.max(1).try_into().unwrap_or(usize::MAX) {
-            self.paused = now.checked_add(self.restart.pause.duration());
-        }
-    }
-
-    /// Until when it is not started, and what callers are told.
-    fn pause(&self, now: Instant) -> Option<(Instant, Error)> {
-        let until = self.paused?;
-        let Restart { crashes, window, .. } = self.restart;
-        let left = until.saturating_duration_since(now).as_secs_f64();
-        let message = format!("the plugin crashed {crashes} times within {window}; it is not started for {left:.0} s");
-        Some((until, Error::new(ErrorKind::Unavailable, message)))
-    }
-
-    /// Ends the pause; one more crash begins the next.
-    fn resume(&mut self) {
-        self.paused = None;
-    }
-
-    /// How long to wait before the next start.
-    fn wait(&self) -> Option<Duration> {
-        let doublings = u32::try_from(self.times.len()).unwrap_or(u32::MAX).checked_sub(2)?;
-        Some(FIRST_WAIT.saturating_mul(2_u32.saturating_pow(doublings)).min(LONGEST_WAIT))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn the_wait_doubles_and_too_many_crashes_are_a_pause() {
-        let mut crashes = Crashes { restart: Restart::default(), times: VecDeque::new(), paused: None };
-        let mut waits = Vec::new();
-        for _ in 0..5 {
-            assert!(crashes.pause(Instant::now()).is_none());
-            crashes.add(Instant::now());
-            waits.push(crashes.wait().map(|wait| wait.as_millis()));
-        }
-        assert_eq!(waits, [None, Some(100), Some(200), Some(400), Some(800)]);
-        let (until, error) = crashes.pause(Instant::now()).unwrap();
-        assert_eq!(until, Instant::now() + Duration::from_secs(30));
-        assert!(error.to_string().contains("crashed 5 times within 60s; it is not started for 30 s"), "{error}");
-        crashes.resume();
-        crashes.add(Instant::now());
-        assert!(crashes.pause(Instant::now()).is_some(), "one more crash is enough");
-        crashes.resume();
-        tokio::time::advance(Duration::from_secs(61)).await;
-        crashes.add(Instant::now());
-        assert!(crashes.pause(Instant::now()).is_none() && crashes.wait().is_none(), "old crashes do not count");
     }
 }

@@ -59,6 +59,8 @@ impl SecretStore for DirectorySecrets {
     async fn get(&self, name: &str) -> Result<Secret> {
         let (path, is_shared) = (self.path(name)?, self.readable_by_others);
         let bytes = blocking(move || match is_shared {
+            // A folder is the beginning of other names.
+            _ if path.is_dir() => Ok(None),
             true => file::read(&path, LARGEST + 2, |_| Ok(())),
             false => file::read(&path, LARGEST + 2, file::private(&path)),
         });

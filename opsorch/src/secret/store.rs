@@ -70,9 +70,19 @@ impl<S: SecretStore> SecretSource for S {
             Err(error) if *error.kind() == ErrorKind::NotFound => {
                 Err(reference.error("there is no such secret in the store").with_source(error))
             }
-            Err(error) => Err(error.with_context("secret", reference)),
+            Err(error) => Err(about(reference, error)),
         }
     }
+}
+
+/// Says which reference an error is about. The field of one that is `Invalid` would be taken for one of whoever holds the
+/// reference.
+fn about(reference: &SecretRef, error: Error) -> Error {
+    if !matches!(error.kind(), ErrorKind::Invalid { .. }) {
+        return error.with_context("secret", reference);
+    }
+    let named = reference.error(error.message().to_owned());
+    error.context().fold(named, |named, (name, value)| named.with_context(name, value)).with_source(error.clone())
 }
 
 /// Refuses what no store can take under a name.

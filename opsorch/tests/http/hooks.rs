@@ -77,8 +77,7 @@ async fn what_is_not_signed_gets_401_whether_or_not_there_is_such_a_provider() {
         api.send(Method::POST, path, &[("X-Signature", "right")], "x").await.expect(401);
     }
     for method in [Method::GET, Method::PATCH] {
-        let status = api.send(method, "/v1/hooks/signed", &[("X-Signature", "right")], "").await.status;
-        assert!(!status.is_success(), "{status}");
+        api.send(method, "/v1/hooks/signed", &[("X-Signature", "right")], "").await.expect(401);
     }
 }
 

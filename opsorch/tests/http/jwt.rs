@@ -68,7 +68,7 @@ async fn is_let_in(jwt: Jwt, token: &str) -> bool {
         Ok(_) => true,
         Err(error) => {
             assert_eq!(*error.kind(), ErrorKind::Unauthenticated, "{error}");
-            assert!(!error.to_string().contains(token));
+            assert!(token.len() < 20 || !error.to_string().contains(token));
             false
         }
     }

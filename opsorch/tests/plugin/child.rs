@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, Write, stdin, stdout};
+use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, exit};
 use std::time::Duration;
 
@@ -70,16 +71,22 @@ impl Plugin {
             eprintln!("got {text}");
         }
         match method {
-            "initialize" if self.two => say(format!("{}\n", json!({ "jsonrpc": "2.0", "id": 0, "result": {
+            "initialize" if self.two => say(format!(
+                "{}\n",
+                json!({ "jsonrpc": "2.0", "id": 0, "result": {
                 "version": 2, "name": "child", "limits": { "callsInFlight": 2000 }, "health": true,
                 "operations": ["ticket.query", "ticket.get", "ticket.create", "ticket.update", "space.travel"],
-            } }))),
+            } })
+            )),
             "initialize" => say("{\"error\":\"unknown method: initialize\"}\n"),
             "ping" => say(format!("{}\n", json!({ "jsonrpc": "2.0", "id": id, "result": {} }))),
             "cancel" | "shutdown" => self.note(method, &call["params"]),
-            "health" => self.reply(id, &json!({ "operations": ["ticket.get"], "version": "1.2", "problems": [
+            "health" => self.reply(
+                id,
+                &json!({ "operations": ["ticket.get"], "version": "1.2", "problems": [
                 { "operations": ["ticket.create"], "message": "the token may only read" },
-            ] })),
+            ] }),
+            ),
             "ticket.create" => self.create(id, call),
             _ => self.get(call),
         }
@@ -148,13 +155,14 @@ impl Plugin {
         let good = self.text(id, &json!({ "id": "bad", "title": "title of bad", "status": "todo" }));
         let half = &good[..good.len() / 2];
         // What a reply begins with, up to the result.
-        let start = if self.two { format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":") } else { "{\"result\":".into() };
+        let start =
+            if self.two { format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":") } else { "{\"result\":".into() };
         match self.behaviour.as_str() {
             "hang" => sleep_for_ever(),
-            "trickle" => good.bytes().cycle().filter(|byte| *byte != b'}').for_each(|byte| {
-                say([byte]);
+            "trickle" => loop {
+                say(" ");
                 std::thread::sleep(Duration::from_millis(20));
-            }),
+            },
             "crash-before" => exit(3),
             "crash-during" => {
                 say(half);
@@ -173,8 +181,12 @@ impl Plugin {
                 say("\"}\n");
             }
             "half" => say(half),
-            "invalid-utf-8" => say([start.as_bytes(), b"{\"id\":\"\xff\",\"title\":\"t\",\"status\":\"s\"}}\n"].concat()),
-            "nan" => say(format!("{start}{{\"id\":\"b\",\"title\":\"t\",\"status\":\"s\",\"fields\":{{\"x\":NaN}}}}}}\n")),
+            "invalid-utf-8" => {
+                say([start.as_bytes(), b"{\"id\":\"\xff\",\"title\":\"t\",\"status\":\"s\"}}\n"].concat())
+            }
+            "nan" => {
+                say(format!("{start}{{\"id\":\"b\",\"title\":\"t\",\"status\":\"s\",\"fields\":{{\"x\":NaN}}}}}}\n"))
+            }
             "wrong-id" => self.ticket(&json!(987_654), "bad"),
             "twice" => say(format!("{good}\n{good}\n")),
             "closed" => {
@@ -183,7 +195,7 @@ impl Plugin {
                 sleep_for_ever()
             }
             "fork" => {
-                Command::new("sleep").arg("1000").env("TOKEN", &self.token).arg0(&self.token).spawn().unwrap();
+                Command::new("sleep").arg0(&self.token).arg("1000").spawn().unwrap();
                 exit(3)
             }
             _ => say(format!("{good}\n")),
@@ -206,15 +218,5 @@ impl Plugin {
         };
         let title = seen.unwrap_or_else(|error| format!("refused: {}", error.kind()));
         self.reply(id, &json!({ "id": what, "title": title, "status": "todo" }));
-    }
-}
-
-trait Arg0 {
-    fn arg0(&mut self, name: &str) -> &mut Self;
-}
-
-impl Arg0 for Command {
-    fn arg0(&mut self, name: &str) -> &mut Self {
-        std::os::unix::process::CommandExt::arg0(self, name)
     }
 }

@@ -29,7 +29,8 @@ for line in sys.stdin:
 /// The interpreter itself; there is no `PATH` for a wrapper to look in.
 fn python() -> PathBuf {
     let output = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output();
-    let output = output.expect("these tests need python3; without it nothing is known about plugins in other languages");
+    let output =
+        output.expect("these tests need python3; without it nothing is known about plugins in other languages");
     assert!(output.status.success(), "python3 does not run");
     PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())
 }
@@ -85,7 +86,10 @@ def answer(method, payload, line):
 "#;
     let ops = plugin(directory.path(), &token, &["incident.*"], &(script.to_owned() + MAIN)).await;
     let incident = ops.incidents(&agent()).get(IncidentId::new("I-1")).await.unwrap();
-    assert_eq!((incident.created_at, incident.updated_at.unwrap().to_rfc3339().as_str()), (None, "2026-05-01T09:00:00+00:00"));
+    assert_eq!(
+        (incident.created_at, incident.updated_at.unwrap().to_rfc3339().as_str()),
+        (None, "2026-05-01T09:00:00+00:00")
+    );
     let error = ops.incidents(&agent()).get(IncidentId::new("I-2")).await.unwrap_err();
     assert_eq!((error.kind(), error.message()), (&ErrorKind::Unexpected, "pagerduty says 500"));
     drop(ops);

@@ -58,17 +58,7 @@ fn main() -> ExitCode {
                 environment::trials(),
                 transcripts::trials(),
             ];
-            libtest_mimic::run(&Arguments::from_args(), trials.concat_all()).exit_code()
+            libtest_mimic::run(&Arguments::from_args(), trials.into_iter().flatten().collect()).exit_code()
         }
-    }
-}
-
-trait ConcatAll {
-    fn concat_all(self) -> Vec<Trial>;
-}
-
-impl<const N: usize> ConcatAll for [Vec<Trial>; N] {
-    fn concat_all(self) -> Vec<Trial> {
-        self.into_iter().flatten().collect()
     }
 }

@@ -7,7 +7,7 @@ use opsorch::plugin::{PluginConfig, Protocol};
 use opsorch::secret::SecretRef;
 use serde_json::json;
 
-use crate::support::{agent, assert_gone, get, plane, plugin, processes, token};
+use crate::support::{assert_gone, get, plane, plugin, processes, token};
 use crate::trials;
 
 /// With characters that JSON writes in another way.
@@ -111,5 +111,4 @@ async fn a_configuration_shows_no_secret() {
     assert_hidden(&format!("{config:?} {config:#?} {}", serde_json::to_string(&config).unwrap()));
     let error = plane().configure("tracker", config.operation("no.such")).build().await.unwrap_err();
     assert_hidden(&format!("{error} {error:?}"));
-    let _ = agent();
 }

@@ -28,6 +28,8 @@ trials!(
     nothing_but_the_protocol_reaches_standard_output,
     what_is_no_request_is_answered_and_survived,
     calls_are_worked_on_at_the_same_time,
+    a_read_tells_how_far_it_is_and_can_be_cancelled,
+    what_was_begun_is_finished_when_the_host_goes,
     a_thousand_calls_are_all_answered,
     it_does_not_run_by_hand,
 );
@@ -58,6 +60,10 @@ impl TicketReader for Desk {
                 progress("half way", Some(0.5));
                 tokio::time::sleep(cx.remaining().unwrap_or_default() + Duration::from_secs(60)).await;
                 Ok(Ticket::new(id, "slow", "todo"))
+            }
+            "brief" => {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                Ok(Ticket::new(id, "brief", "todo"))
             }
             many if many.starts_with("M-") => {
                 tokio::task::yield_now().await;
@@ -111,7 +117,8 @@ impl Raw {
     fn initialized() -> Self {
         let mut raw = Self::start();
         let params = json!({ "versions": [2], "host": { "name": "raw", "version": "0" }, "provider": "tracker" });
-        let reply = raw.ask(&json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params }).to_string());
+        let reply =
+            raw.ask(&json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params }).to_string());
         assert_eq!(reply["result"]["version"], 2, "{reply}");
         raw
     }
@@ -270,6 +277,34 @@ async fn calls_are_worked_on_at_the_same_time() {
     assert!(get(&ops, "T-1").await.is_ok(), "a slow call is no hang");
     drop(ops);
     assert_gone(&token).await;
+}
+
+async fn a_read_tells_how_far_it_is_and_can_be_cancelled() {
+    let mut raw = Raw::initialized();
+    let progress = raw.ask(&get_line(7, "slow"));
+    assert_eq!(progress["method"], "progress", "{progress}");
+    assert_eq!(progress["params"], json!({ "id": 7, "message": "half way", "fraction": 0.5 }));
+    let cancelled = raw.ask(r#"{"jsonrpc":"2.0","method":"cancel","params":{"id":7}}"#);
+    assert_eq!((&cancelled["id"], &cancelled["error"]["code"]), (&json!(7), &json!(-32800)), "{cancelled}");
+    raw.close();
+}
+
+async fn what_was_begun_is_finished_when_the_host_goes() {
+    let mut raw = Raw::initialized();
+    raw.say(&get_line(7, "brief"));
+    raw.say(r#"{"jsonrpc":"2.0","method":"shutdown"}"#);
+    raw.stdin = None;
+    let reply: Value = serde_json::from_str(&raw.read()).unwrap();
+    assert_eq!(reply["result"]["id"], "brief", "{reply}");
+    raw.close();
+}
+
+fn get_line(id: u64, ticket: &str) -> String {
+    let actor = json!({
+        "identity": { "issuer": "local", "subject": "triage" }, "kind": "agent", "authentication": "test",
+    });
+    let params = json!({ "input": ticket, "timeoutMs": 1000, "context": { "requestId": "r", "actor": actor } });
+    json!({ "jsonrpc": "2.0", "id": id, "method": "ticket.get", "params": params }).to_string()
 }
 
 async fn a_thousand_calls_are_all_answered() {

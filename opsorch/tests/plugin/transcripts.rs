@@ -6,7 +6,10 @@ use std::process::ExitCode;
 
 use opsorch::gate::digest;
 use opsorch::plugin::{PluginConfig, Protocol, protocol_schema};
-use opsorch::{Action, Context, CreateTicket, ErrorKind, OpsOrch, Scope, Target, TicketQuery, TicketStatusLevel};
+use opsorch::{
+    Action, Config, Context, CreateTicket, ErrorKind, OpsOrch, Registry, Scope, Submitted, Target, TicketQuery,
+    TicketStatusLevel,
+};
 use serde_json::{Value, json};
 
 use crate::served::Raw;
@@ -25,6 +28,7 @@ trials!(
     the_schema_is_that_of_the_code,
     the_transcripts_fit_the_schema,
     the_digest_is_computed_as_the_page_says,
+    the_configuration_of_the_page_is_accepted,
 );
 
 /// The transcripts by name: lines with their direction.
@@ -100,7 +104,8 @@ async fn host(name: &str, protocol: Protocol, url: bool, talk: impl AsyncFnOnce(
     let ops = plane_over(config).await.unwrap();
     talk(&ops).await;
     drop(ops);
-    crate::support::eventually("no verdict", || std::fs::read_to_string(&file).is_ok_and(|text| text.ends_with("end"))).await;
+    crate::support::eventually("no verdict", || std::fs::read_to_string(&file).is_ok_and(|text| text.ends_with("end")))
+        .await;
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "end");
 }
 
@@ -120,7 +125,8 @@ async fn the_host_says_what_the_transcripts_say() {
     host("protocol-2", Protocol::Auto, true, async |ops| reads(ops, false).await).await;
     host("legacy", Protocol::Auto, true, async |ops| reads(ops, true).await).await;
     host("change", Protocol::Two, false, async |ops| {
-        ops.tickets(&request("r-1")).create(CreateTicket::new("disk full")).await.unwrap();
+        let created = ops.tickets(&request("r-1")).create(CreateTicket::new("disk full")).await.unwrap();
+        assert!(matches!(created, Submitted::Done(ticket) if ticket.id.as_str() == "T-2"));
     })
     .await;
 }
@@ -211,8 +217,22 @@ async fn the_digest_is_computed_as_the_page_says() {
         sys.stdout.write('sha256:' + hashlib.sha256(text.encode()).hexdigest())";
     let mut command = std::process::Command::new("python3");
     let piped = std::process::Stdio::piped;
-    let mut python = command.args(["-c", script]).stdin(piped()).stdout(piped()).spawn().expect("these tests need python3");
+    let mut python =
+        command.args(["-c", script]).stdin(piped()).stdout(piped()).spawn().expect("these tests need python3");
     python.stdin.take().unwrap().write_all(by_page.to_string().as_bytes()).unwrap();
     let output = python.wait_with_output().unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap(), digest.as_str(), "{canonical}");
+}
+
+async fn the_configuration_of_the_page_is_accepted() {
+    let page = std::fs::read_to_string(PAGE).unwrap();
+    let toml = page.split("```toml").nth(1).unwrap().split("```").next().unwrap();
+    let registry = Registry::new().register::<PluginConfig>();
+    Config::parse(toml).unwrap().check(&registry).unwrap();
+    let known = registry.schema("plugin").unwrap();
+    for key in known.as_value()["properties"].as_object().unwrap().keys() {
+        let is_there =
+            [format!("\n{key} = "), format!("[providers.tracker.{key}]")].iter().any(|form| toml.contains(form));
+        assert!(is_there, "the page has no `{key}`");
+    }
 }

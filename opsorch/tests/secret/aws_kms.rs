@@ -161,7 +161,7 @@ async fn errors_are_told_apart_and_none_is_a_missing_secret() {
     let short = refused(200, json!({ "Plaintext": "AAAA", "CiphertextBlob": "AAAA" })).await;
     assert!(short.message().contains("32 bytes"), "{short}");
     let text = refused(200, json!({ "Plaintext": "canary!", "CiphertextBlob": "AAAA" })).await;
-    assert!(text.message().contains("expected base64"), "{text}");
+    assert!(text.message().contains("does not fit at Plaintext"), "{text}");
 }
 
 #[tokio::test]

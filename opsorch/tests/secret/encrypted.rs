@@ -201,6 +201,7 @@ async fn a_process_does_not_go_back_and_neither_does_one_that_knows_the_generati
     }
     // One file cannot tell more: whoever knows nothing of a later one takes the older one.
     fs::write(&place.path, &old).unwrap();
+    fs::set_permissions(&place.path, fs::Permissions::from_mode(0o600)).unwrap();
     assert_eq!(EncryptedFile::new(&place.path, key).get("a").await.unwrap().expose(), "old");
 }
 

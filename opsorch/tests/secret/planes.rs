@@ -222,7 +222,10 @@ async fn a_configuration_file_names_an_encrypted_file() {
     assert_eq!(was_built_with("from-encrypted").as_deref(), Some("desk"));
 
     for (keys, expected) in [
-        (format!("key = \"file:{}\"", key_path.display()), "invalid key: this is not the key of the file of secrets"),
+        (
+            format!("key = \"file:{}\"", key_path.display()),
+            "invalid secret:desk: this is not the key of the file of secrets",
+        ),
         ("key = \"canary\"".into(), "invalid key: expected the base64 of 32 random bytes"),
         ("key = \"secret:x\"".into(), "invalid secret:x: there is no secret store here"),
         (String::new(), "invalid secrets.key: expected exactly one of"),

@@ -16,7 +16,7 @@ use opsorch::secret::{EncryptedFile, JsonSecrets, Key, Secret, SecretRef, Secret
 const ROUNDS: u32 = 150;
 
 /// How long a process may live, in microseconds, after it said that it is ready.
-const LONGEST_LIFE: u64 = 12_000;
+const LONGEST_LIFE: u64 = 40_000;
 
 /// How many processes write at once, and how many secrets each of them.
 const WRITERS: usize = 6;
@@ -112,9 +112,9 @@ fn processes_that_write_json_at_once_lose_nothing() {
     write_at_once("write-json", &path, &JsonSecrets::new(&path), &key);
 }
 
-/// A value of 40 KiB that is seen to be whole, and which it is.
+/// A value of 10 KiB that is seen to be whole, and which it is.
 fn value(number: u64) -> String {
-    format!("{number:010}").repeat(4096)
+    format!("{number:010}").repeat(1024)
 }
 
 fn overwrite_until_killed(file: &EncryptedFile) {

@@ -51,7 +51,8 @@ impl Vault {
     }
 
     fn counts(&self) -> (u32, u32) {
-        (self.state().logins, self.state().renewals)
+        let state = self.state();
+        (state.logins, state.renewals)
     }
 
     fn data(&self, name: &str) -> Option<Value> {

@@ -25,13 +25,8 @@ const STATES: [(&str, AlertStatusLevel, SeverityLevel); 3] = [
 const NO_DATA: &str = "No Data";
 
 /// What the five priorities mean.
-const PRIORITIES: [SeverityLevel; 5] = [
-    SeverityLevel::Critical,
-    SeverityLevel::High,
-    SeverityLevel::Medium,
-    SeverityLevel::Low,
-    SeverityLevel::Info,
-];
+const PRIORITIES: [SeverityLevel; 5] =
+    [SeverityLevel::Critical, SeverityLevel::High, SeverityLevel::Medium, SeverityLevel::Low, SeverityLevel::Info];
 
 /// The id of an alert: that of its monitor; for a group with the tags of the group, in order: `42:env:prod,host:web-1`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,7 +139,8 @@ fn alert(datadog: &Datadog, monitor: &Monitor, id: Id, group: Group, downtimes: 
     mapped.created_at = began(&group, state, id.tags.is_empty().then_some(monitor.overall_state_modified).flatten());
     let times = [group.last_triggered_ts, group.last_resolved_ts, group.last_nodata_ts, group.last_notified_ts];
     mapped.updated_at = times.into_iter().filter_map(time).max().or(mapped.created_at);
-    let query: Vec<(&str, &str)> = Some(("group", group_name.as_str())).filter(|(_, name)| !name.is_empty()).into_iter().collect();
+    let query: Vec<(&str, &str)> =
+        Some(("group", group_name.as_str())).filter(|(_, name)| !name.is_empty()).into_iter().collect();
     mapped.url = Some(datadog.page(&["monitors", &monitor.id.to_string()], &query));
     put(&mut mapped.fields, "group", &group_name);
     put(&mut mapped.fields, "tags", &monitor.tags);

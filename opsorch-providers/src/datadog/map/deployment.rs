@@ -22,7 +22,8 @@ pub(in crate::datadog) fn of_dora(datadog: &Datadog, found: Dora) -> Found {
         Some(_) => DeploymentStatusLevel::Success,
         None => DeploymentStatusLevel::Running,
     };
-    let mut deployment = Deployment::new(&*found.id, status).service(attributes.service).started_at(attributes.started_at);
+    let mut deployment =
+        Deployment::new(&*found.id, status).service(attributes.service).started_at(attributes.started_at);
     deployment.environment = attributes.env;
     deployment.version = attributes.version;
     deployment.finished_at = attributes.finished_at;

@@ -165,8 +165,7 @@ pub(in crate::datadog) fn state_for(status: &IncidentStatus) -> Result<&'static 
 /// `Unsupported` for what Datadog has no word for.
 pub(in crate::datadog) fn severity_for(severity: &Severity) -> Result<&'static str> {
     let named = |(word, _): &&(&str, _)| word.eq_ignore_ascii_case(severity.as_str().trim());
-    let leveled =
-        |(_, level): &&(&str, _)| *level == severity.level() && *level != SeverityLevel::Unknown;
+    let leveled = |(_, level): &&(&str, _)| *level == severity.level() && *level != SeverityLevel::Unknown;
     let found = SEVERITIES.iter().find(named).or_else(|| SEVERITIES.iter().find(leveled));
     found.map(|(word, _)| *word).ok_or_else(|| {
         let known = SEVERITIES.map(|(word, _)| word).join(", ");

@@ -73,7 +73,9 @@ pub(in crate::datadog) fn of_schedule(
     let people = People(included);
     let now = included.iter().filter(|one| one.attributes.position.as_deref() == Some(CURRENT));
     for pointer in now.flat_map(|one| &one.relationships.shifts.data) {
-        let Some(shift) = included.iter().find(|one| one.kind == pointer.kind && one.id == pointer.id) else { continue };
+        let Some(shift) = included.iter().find(|one| one.kind == pointer.kind && one.id == pointer.id) else {
+            continue;
+        };
         let Some(user) = shift.relationships.user.id() else { continue };
         let mut duty = Fields::new();
         put(&mut duty, "schedule", json!({ "id": schedule.id, "name": schedule.attributes.name }));

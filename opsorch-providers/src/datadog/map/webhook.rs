@@ -76,7 +76,8 @@ pub(in crate::datadog) fn fingerprint(notification: &Notification) -> Option<&st
 /// What stands in place of a variable: nothing, where Datadog has left the variable as it is, or says `null` or `None`.
 pub(in crate::datadog) fn said(text: &str) -> Option<&str> {
     let text = text.trim();
-    let is_variable = text.strip_prefix('$').is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_'));
+    let is_variable =
+        text.strip_prefix('$').is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_'));
     (!text.is_empty() && !is_variable && text != "null" && text != "None").then_some(text)
 }
 

@@ -80,7 +80,8 @@ impl Alerts {
             paging: Paging::Number("page", "page_size"),
             size: MONITORS,
         };
-        let mut all: Vec<Monitor> = list.parts::<Monitors>(cx).await?.into_iter().flat_map(Monitors::into_items).collect();
+        let mut all: Vec<Monitor> =
+            list.parts::<Monitors>(cx).await?.into_iter().flat_map(Monitors::into_items).collect();
         // One that moved to the next part while they were read comes twice.
         all.sort_by_key(|monitor| monitor.id);
         all.dedup_by_key(|monitor| monitor.id);
@@ -106,7 +107,8 @@ impl AlertReader for Alerts {
         };
         let monitors = self.monitors(cx, query).await?;
         let downtimes = if monitors.is_empty() { Vec::new() } else { self.downtimes(cx, true).await? };
-        let found = monitors.iter().flat_map(|monitor| alert::alerts(&self.datadog, monitor, &downtimes, states(query) == ALL));
+        let found =
+            monitors.iter().flat_map(|monitor| alert::alerts(&self.datadog, monitor, &downtimes, states(query) == ALL));
         let found = found.filter(is_meant).map(|found| found.alert).collect();
         let page = page(found, size, after.as_ref(), Place::in_time);
         Ok(page.url(Some(self.datadog.page(&["monitors", "manage"], &[]))))

@@ -88,7 +88,8 @@ impl Deployments {
     fn search(&self, query: &DeploymentQuery) -> Option<String> {
         let scope = &query.scope;
         let parts = [("service", &scope.service), ("team", &scope.team), ("env", &scope.environment)];
-        let terms = parts.into_iter().filter_map(|(name, value)| Some(format!("{name}:{}", literal(value.as_deref()?))));
+        let terms =
+            parts.into_iter().filter_map(|(name, value)| Some(format!("{name}:{}", literal(value.as_deref()?))));
         let terms: Vec<String> = terms.collect();
         (!terms.is_empty()).then(|| terms.join(" "))
     }
@@ -270,5 +271,9 @@ fn check(query: &DeploymentQuery) -> Result<()> {
     honoured.scope.clone_from(&query.scope);
     (honoured.since, honoured.until) = (query.since, query.until);
     (honoured.limit, honoured.cursor) = (query.limit, query.cursor.clone());
-    if *query == honoured { Ok(()) } else { Err(Error::unsupported("the query asks for more than deployments can tell")) }
+    if *query == honoured {
+        Ok(())
+    } else {
+        Err(Error::unsupported("the query asks for more than deployments can tell"))
+    }
 }

@@ -89,7 +89,8 @@ impl Incidents {
         loop {
             let part = self.part(cx, &search, &Scope::default(), offset).await?;
             offset += part.entries.len();
-            let is_it = |entry: &Entry| entry.incident.metadata.get("public_id").and_then(|id| id.as_u64()) == Some(number);
+            let is_it =
+                |entry: &Entry| entry.incident.metadata.get("public_id").and_then(|id| id.as_u64()) == Some(number);
             if let Some(found) = part.entries.into_iter().find(is_it) {
                 return Ok(Some(found.incident));
             }
@@ -263,9 +264,9 @@ fn search(query: &IncidentQuery) -> Option<String> {
 
 fn is_in(attributes: &Attributes, scope: &Scope) -> bool {
     let names = |fields: &[&str], name: &Option<String>| {
-        name.as_deref().map(str::trim).is_none_or(|name| {
-            fields.iter().any(|field| attributes.field_values(field).any(|value| value == name))
-        })
+        name.as_deref()
+            .map(str::trim)
+            .is_none_or(|name| fields.iter().any(|field| attributes.field_values(field).any(|value| value == name)))
     };
     names(&[SERVICES], &scope.service) && names(&TEAMS, &scope.team) && names(&ENVIRONMENTS, &scope.environment)
 }

@@ -25,8 +25,7 @@ impl Services {
     }
 
     async fn all(&self, cx: &Context, name: Option<&str>) -> Result<Vec<Found>> {
-        let mut parameters: Parameters =
-            vec![("filter[kind]", "service".to_owned()), ("include", "schema".to_owned())];
+        let mut parameters: Parameters = vec![("filter[kind]", "service".to_owned()), ("include", "schema".to_owned())];
         parameters.extend(name.map(|name| ("filter[name]", name.to_owned())));
         let list = List {
             datadog: &self.datadog,
@@ -52,7 +51,8 @@ impl Services {
     fn is_meant(&self, query: &ServiceQuery, found: &Found) -> bool {
         let Found { service, owners, .. } = found;
         let (scope, tags) = (&query.scope, &self.datadog.tags);
-        let is_tagged = |name: &String, value: &String| service.tags.get(name) == Some(value) || found.has_tag(name, value);
+        let is_tagged =
+            |name: &String, value: &String| service.tags.get(name) == Some(value) || found.has_tag(name, value);
         (query.ids.is_empty() || query.ids.contains(&service.id))
             && Text::new(&query.name).occurs_in([Some(service.name.as_str())])
             && query.tags.iter().all(|(name, value)| is_tagged(name, value))
@@ -91,5 +91,9 @@ fn check(query: &ServiceQuery) -> Result<()> {
     honoured.tags.clone_from(&query.tags);
     honoured.scope.clone_from(&query.scope);
     (honoured.limit, honoured.cursor) = (query.limit, query.cursor.clone());
-    if *query == honoured { Ok(()) } else { Err(Error::unsupported("the query asks for more than the catalogue can tell")) }
+    if *query == honoured {
+        Ok(())
+    } else {
+        Err(Error::unsupported("the query asks for more than the catalogue can tell"))
+    }
 }

@@ -62,10 +62,8 @@ impl Teams {
             |schedule: &&Schedule| schedule.relationships.teams.data.iter().any(|its| its.id == team.id.as_str());
         for schedule in schedules.iter().filter(is_of_team) {
             let path = ["api", "v2", "on-call", "schedules", &schedule.id, "responders"];
-            let parameters = [
-                ("include", "responders.shifts.user".to_owned()),
-                ("filter[position]", "current".to_owned()),
-            ];
+            let parameters =
+                [("include", "responders.shifts.user".to_owned()), ("filter[position]", "current".to_owned())];
             let found: Document<serde::de::IgnoredAny, Included> = self.datadog.get(cx, path, &parameters).await?;
             map::of_schedule(&self.datadog, schedule, &found.included, on_call);
         }
@@ -126,7 +124,8 @@ impl OnCallReader for Teams {
 /// # Errors
 /// `Invalid` where several have the name.
 fn named(teams: Vec<Team>, name: &str) -> Result<Vec<Team>> {
-    let (by_handle, others): (Vec<Team>, Vec<Team>) = teams.into_iter().partition(|team| map::handle(team) == Some(name));
+    let (by_handle, others): (Vec<Team>, Vec<Team>) =
+        teams.into_iter().partition(|team| map::handle(team) == Some(name));
     if !by_handle.is_empty() {
         return Ok(by_handle);
     }

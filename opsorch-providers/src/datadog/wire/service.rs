@@ -196,9 +196,9 @@ impl From<Schema> for Definition {
         let owner = metadata.owner.or(schema.team).or(schema.dd_team).or(org.team);
         let owners = owner.into_iter().chain(metadata.additional_owners.into_iter().map(|owner| owner.name));
         let old = [("email", contact.email), ("slack", contact.slack)];
-        let old = old.into_iter().filter_map(|(kind, contact)| {
-            Some(Contact { kind: kind.to_owned(), name: None, contact: contact? })
-        });
+        let old = old
+            .into_iter()
+            .filter_map(|(kind, contact)| Some(Contact { kind: kind.to_owned(), name: None, contact: contact? }));
         let link = |kind: &str, mut link: Link| {
             link.kind = link.kind.or_else(|| Some(kind.to_owned()));
             link
@@ -219,7 +219,12 @@ impl From<Schema> for Definition {
             component_of: spec.component_of,
             tags: [metadata.tags, schema.tags].concat(),
             contacts: metadata.contacts.into_iter().chain(schema.contacts).chain(old).collect(),
-            links: [metadata.links, schema.links, schema.external_resources].concat().into_iter().chain(docs).chain(repos).collect(),
+            links: [metadata.links, schema.links, schema.external_resources]
+                .concat()
+                .into_iter()
+                .chain(docs)
+                .chain(repos)
+                .collect(),
             integrations: schema.integrations,
         }
     }

@@ -113,7 +113,8 @@ fn write_known(name: &str, value: &Value, takes: Takes, change: &mut Change) -> 
         Takes::Time if value.is_null() => change.attribute(name, Value::Null),
         Takes::Time => {
             let time = value.as_str().and_then(|text| text.parse::<Time>().ok());
-            change.attribute(name, time.ok_or_else(|| wrong("a time as `2026-11-21T03:15:00Z`, or null"))?.to_rfc3339());
+            change
+                .attribute(name, time.ok_or_else(|| wrong("a time as `2026-11-21T03:15:00Z`, or null"))?.to_rfc3339());
         }
         Takes::Handles => {
             let handles = texts_of().ok_or_else(|| wrong("a list of handles, such as `@slack-ops`"))?;
@@ -150,7 +151,9 @@ fn write_own(name: &str, value: &Value, change: &mut Change) -> Result<()> {
     }
     let known = TYPES.map(|(kind, _)| kind).join(", ");
     let shape = || {
-        let message = format!("expected the type and the value, such as {{\"type\": \"dropdown\", \"value\": \"a\"}}, got {value}");
+        let message = format!(
+            "expected the type and the value, such as {{\"type\": \"dropdown\", \"value\": \"a\"}}, got {value}"
+        );
         Error::invalid(field(), message).with_context("types", &known)
     };
     let members = value.as_object().filter(|members| members.len() == 2).ok_or_else(shape)?;
@@ -165,7 +168,10 @@ fn write_own(name: &str, value: &Value, change: &mut Change) -> Result<()> {
     };
     match is_fit {
         true => own(name, kind, held.clone(), change),
-        false => Err(Error::invalid(field(), format!("a `{kind}` holds {}, got {held}", if is_list { "a list of texts" } else { "a text" }))),
+        false => Err(Error::invalid(
+            field(),
+            format!("a `{kind}` holds {}, got {held}", if is_list { "a list of texts" } else { "a text" }),
+        )),
     }
 }
 

@@ -84,7 +84,8 @@ impl IncidentDesk {
             size: 100,
         };
         let users = list.all::<Document<Vec<User>>>(cx, |user| &user.id).await?;
-        let is_it = |user: &&User| user.attributes.email.as_deref().is_some_and(|email| email.eq_ignore_ascii_case(named));
+        let is_it =
+            |user: &&User| user.attributes.email.as_deref().is_some_and(|email| email.eq_ignore_ascii_case(named));
         let found: Vec<&str> = users.iter().filter(is_it).map(|user| user.id.as_str()).collect();
         let name = opsorch::visible(named);
         let problem = match found.as_slice() {
@@ -148,7 +149,8 @@ fn body(change: Change) -> Map<String, Value> {
     if !fields.is_empty() {
         attributes.insert("fields".to_owned(), Value::Object(fields));
     }
-    let mut body = Map::from_iter([("type".to_owned(), json!("incidents")), ("attributes".to_owned(), Value::Object(attributes))]);
+    let mut body =
+        Map::from_iter([("type".to_owned(), json!("incidents")), ("attributes".to_owned(), Value::Object(attributes))]);
     if let Some(commander) = commander {
         let user = commander.map(|id| json!({ "type": "users", "id": id }));
         body.insert("relationships".to_owned(), json!({ "commander_user": { "data": user } }));

@@ -51,7 +51,8 @@ impl Silencer {
     async fn mute(&self, cx: &Context, input: &Approved<'_, SilenceAlert>, before: Found) -> Result<Alert> {
         let id = before.id;
         let scope = scope::of_tags(&id.tags()).ok_or_else(|| {
-            let message = format!("a downtime cannot be for the group `{}` alone", opsorch::visible(&id.tags.join(",")));
+            let message =
+                format!("a downtime cannot be for the group `{}` alone", opsorch::visible(&id.tags.join(",")));
             Error::unsupported(message).not_applied()
         })?;
         let attributes = NewDowntime {
@@ -78,7 +79,9 @@ impl Silencer {
         let downtimes = self.alerts.downtimes(cx, true).await.map_err(Error::not_applied)?;
         let ours: Vec<&Downtime> = downtimes.iter().filter(|downtime| is_for(downtime, id)).collect();
         if let (true, Some(others)) = (ours.is_empty(), before.alert.metadata.get("downtimes")) {
-            let message = format!("the alert is kept quiet by downtimes that are for more than it: {others}; end them in Datadog");
+            let message = format!(
+                "the alert is kept quiet by downtimes that are for more than it: {others}; end them in Datadog"
+            );
             return Err(Error::conflict(message).not_applied());
         }
         for (count, downtime) in ours.iter().enumerate() {
@@ -89,13 +92,20 @@ impl Silencer {
                 let done: Vec<&str> = ours.iter().take(count).map(|it| it.id.as_str()).collect();
                 error.maybe_applied().with_context(
                     "done",
-                    format!("{count} of {} downtimes were cancelled: {}; {} was not", ours.len(), done.join(", "), downtime.id),
+                    format!(
+                        "{count} of {} downtimes were cancelled: {}; {} was not",
+                        ours.len(),
+                        done.join(", "),
+                        downtime.id
+                    ),
                 )
             })?;
         }
-        self.alerts.find(cx, id).await.map(|found| found.alert).map_err(|error| {
-            if ours.is_empty() { error } else { error.maybe_applied() }
-        })
+        self.alerts
+            .find(cx, id)
+            .await
+            .map(|found| found.alert)
+            .map_err(|error| if ours.is_empty() { error } else { error.maybe_applied() })
     }
 
     /// A downtime that is gone has ended too.

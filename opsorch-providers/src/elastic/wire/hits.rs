@@ -224,3 +224,125 @@ impl<'de> Deserialize<'de> for Count {
         deserializer.deserialize_any(CountVisitor)
     }
 }
+
+#[cfg(test)]
+mod measured {
+    use super::*;
+    #[derive(serde::Deserialize)]
+    struct A {
+        hits: B,
+    }
+    #[derive(serde::Deserialize)]
+    struct B {
+        hits: Vec<C>,
+    }
+    #[derive(serde::Deserialize)]
+    #[allow(dead_code)]
+    struct C {
+        #[serde(rename = "_index")]
+        index: String,
+        #[serde(rename = "_id")]
+        id: String,
+        #[serde(rename = "_source")]
+        source: D,
+        sort: (i64, i64),
+    }
+    #[derive(serde::Deserialize)]
+    #[allow(dead_code)]
+    struct D {
+        message: String,
+        log: L,
+        service: S,
+        #[serde(rename = "@timestamp")]
+        t: String,
+        #[serde(flatten)]
+        rest: serde_json::Map<String, serde_json::Value>,
+    }
+    #[derive(serde::Deserialize)]
+    #[allow(dead_code)]
+    struct E {
+        message: String,
+        log: L,
+        service: S,
+        #[serde(rename = "@timestamp")]
+        t: String,
+        stream: String,
+        host: serde_json::Value,
+        kubernetes: serde_json::Value,
+        trace: serde_json::Value,
+        agent: serde_json::Value,
+        http: serde_json::Value,
+        event: serde_json::Value,
+        labels: std::collections::BTreeMap<String, String>,
+        tags: serde_json::Value,
+    }
+    #[derive(serde::Deserialize)]
+    #[allow(dead_code)]
+    struct A2 {
+        hits: B2,
+    }
+    #[derive(serde::Deserialize)]
+    struct B2 {
+        hits: Vec<C2>,
+    }
+    #[derive(serde::Deserialize)]
+    #[allow(dead_code)]
+    struct C2 {
+        #[serde(rename = "_index")]
+        index: String,
+        #[serde(rename = "_id")]
+        id: String,
+        #[serde(rename = "_source")]
+        source: E,
+        sort: (i64, i64),
+    }
+    #[derive(serde::Deserialize)]
+    #[allow(dead_code)]
+    struct L {
+        level: String,
+        logger: String,
+    }
+    #[derive(serde::Deserialize)]
+    #[allow(dead_code)]
+    struct S {
+        name: String,
+        environment: String,
+    }
+    #[test]
+    fn measure() {
+        for n in [1000usize, 10_000] {
+            let hits: Vec<_> = (0..n).map(|i| serde_json::json!({"_index":".ds-logs-app-2026.01.01-000001","_id":format!("AZxyz{i:016}"),"_score":null,"_source":{
+                "@timestamp":"2026-01-01T00:00:00.123Z","message":format!("GET /api/v1/orders/{i} 200 12ms user=alice some more text here to be realistic about it"),"log":{"level":"info","logger":"http"},
+                "service":{"name":"shop","environment":"production"},"stream":"stdout","host":{"name":"node-1","ip":["10.0.0.1","10.0.0.2"]},"kubernetes":{"namespace":"shop","pod":{"name":"shop-5d4f","uid":"abc"},"labels":{"app":"shop"}},
+                "trace":{"id":"4bf92f3577b34da6a3ce929d0e0e4736"},"agent":{"type":"filebeat","version":"9.1.0","id":"xx"},"http":{"request":{"method":"GET"},"response":{"status_code":200,"bytes":1234}},"event":{"duration":12345678,"dataset":"shop.access"},"labels":{"team":"core","region":"eu"},"tags":["a","b"]},"sort":[1767225600123i64 , i]})).collect();
+            let body = serde_json::to_vec(&serde_json::json!({"took":1,"timed_out":false,"_shards":{"total":1,"successful":1,"skipped":0,"failed":0},"hits":{"max_score":null,"hits":hits}})).unwrap();
+            let names = Names::new(&crate::elastic::FieldNames::default());
+            let time = |f: &mut dyn FnMut()| {
+                let mut best = f64::MAX;
+                for _ in 0..15 {
+                    let s = std::time::Instant::now();
+                    f();
+                    best = best.min(s.elapsed().as_secs_f64());
+                }
+                best * 1e3
+            };
+            let ours = time(&mut || {
+                std::hint::black_box(read(&body, &names, Time::from_timestamp_millis).unwrap());
+            });
+            let typed = time(&mut || {
+                std::hint::black_box(serde_json::from_slice::<A2>(&body).unwrap().hits.hits.len());
+            });
+            let flat = time(&mut || {
+                std::hint::black_box(serde_json::from_slice::<A>(&body).unwrap().hits.hits.len());
+            });
+            let tree = time(&mut || {
+                std::hint::black_box(serde_json::from_slice::<serde_json::Value>(&body).unwrap());
+            });
+            println!(
+                "{n}: body {} ours {ours:.2} typed {typed:.2} ratio {:.2} flatten {flat:.2} tree {tree:.2} ms",
+                body.len(),
+                ours / typed
+            );
+        }
+    }
+}

@@ -10,7 +10,7 @@ use super::{MENTION, Mark, Node};
 const MARKS: [&str; 5] = ["link", "strike", "strong", "em", "code"];
 
 /// Whether a character may mean something in a line.
-pub(super) fn is_special(letter: char) -> bool {
+pub(super) const fn is_special(letter: char) -> bool {
     matches!(
         letter,
         '\\' | '`'
@@ -32,11 +32,16 @@ pub(super) fn is_special(letter: char) -> bool {
             | '('
             | ')'
             | ':'
-    ) || letter.is_control()
+    ) || is_control(letter)
+}
+
+/// As [`char::is_control`], which is not `const`.
+const fn is_control(letter: char) -> bool {
+    matches!(letter, '\0'..='\x1f' | '\x7f'..='\u{9f}')
 }
 
 /// A paragraph. Characters are escaped only where CommonMark would read something else.
-pub(super) fn paragraph(nodes: &[Node]) -> String {
+pub(super) fn paragraph(nodes: &[Node<'_>]) -> String {
     if let Some(plain) = plain(nodes) {
         return plain;
     }
@@ -46,16 +51,18 @@ pub(super) fn paragraph(nodes: &[Node]) -> String {
 }
 
 /// As [`paragraph`], in one line: for titles and cells.
-pub(super) fn line(nodes: &[Node]) -> String {
-    let space = |node: &Node| match node.kind.as_ref() {
-        "hardBreak" => Node::text(" ", Vec::new()).unwrap_or_default(),
-        _ => node.clone(),
-    };
+pub(super) fn line(nodes: &[Node<'_>]) -> String {
+    fn space<'a>(node: &Node<'a>) -> Node<'a> {
+        match node.kind.as_ref() {
+            "hardBreak" => Node::text(" ", Vec::new()).unwrap_or_default(),
+            _ => node.clone(),
+        }
+    }
     paragraph(&nodes.iter().map(space).collect::<Vec<_>>())
 }
 
 /// Whether a text is read as this line and nothing else.
-fn reads_as(text: &str, nodes: &[Node]) -> bool {
+fn reads_as(text: &str, nodes: &[Node<'_>]) -> bool {
     match blocks(text).as_slice() {
         [] => nodes.is_empty(),
         [only] => only.kind == "paragraph" && simple(&only.content) == nodes,
@@ -65,20 +72,20 @@ fn reads_as(text: &str, nodes: &[Node]) -> bool {
 
 /// Whether a text is read as what these nodes say.
 #[cfg(test)]
-pub(super) fn reads_as_it_was_meant(text: &str, nodes: &[Node]) -> bool {
+pub(super) fn reads_as_it_was_meant(text: &str, nodes: &[Node<'_>]) -> bool {
     let nodes = simple(nodes);
     reads_as(text, &nodes) && text == render(&nodes, Escape::Nothing)
 }
 
 /// The line as writing it would make it: only texts, breaks and mentions, only marks that CommonMark has, in their order,
 /// and no blank at the end of what is marked.
-fn simple(nodes: &[Node]) -> Vec<Node> {
-    let mut line: Vec<Node> = Vec::new();
+fn simple(nodes: &[Node<'_>]) -> Vec<Node<'static>> {
+    let mut line: Vec<Node<'static>> = Vec::new();
     for node in nodes {
         for part in parts(node) {
             match (line.last_mut(), &part.text) {
                 (Some(Node { text: Some(before), marks, .. }), Some(text)) if *marks == part.marks => {
-                    before.push_str(text)
+                    before.to_mut().push_str(text)
                 }
                 _ => line.push(part),
             }
@@ -87,8 +94,8 @@ fn simple(nodes: &[Node]) -> Vec<Node> {
     line
 }
 
-fn parts(node: &Node) -> Vec<Node> {
-    let text = |text: &str| Node::text(text, Vec::new()).into_iter().collect();
+fn parts(node: &Node<'_>) -> Vec<Node<'static>> {
+    let text = |text: &str| Node::text(text.to_owned(), Vec::new()).into_iter().collect();
     match node.kind.as_ref() {
         "text" => marked(node),
         "hardBreak" => vec![Node::new("hardBreak")],
@@ -99,7 +106,7 @@ fn parts(node: &Node) -> Vec<Node> {
         }
         "inlineCard" => {
             let url = node.attribute("url").unwrap_or_default();
-            Node::text(url, vec![Mark::link(url, "")]).into_iter().collect()
+            Node::text(url.to_owned(), vec![Mark::link(url, "")]).into_iter().collect()
         }
         "emoji" => text(node.attribute("text").or_else(|| node.attribute("shortName")).unwrap_or_default()),
         "date" => text(&date(node.attribute("timestamp").unwrap_or_default())),
@@ -119,20 +126,21 @@ fn date(timestamp: &str) -> String {
 }
 
 /// A text with the marks that CommonMark has; blanks at its ends have none but a link.
-fn marked(node: &Node) -> Vec<Node> {
+fn marked(node: &Node<'_>) -> Vec<Node<'static>> {
     let text = node.text.as_deref().unwrap_or_default();
     let of_kind = |kind: &&str| node.marks.iter().find(|mark| mark.kind == **kind).cloned();
     let mut marks: Vec<Mark> = MARKS.iter().filter_map(of_kind).collect();
     marks.retain(|mark| mark.kind != "link" || mark.href().is_some());
     if marks.iter().any(|mark| mark.kind == "code") {
         marks.retain(|mark| matches!(&*mark.kind, "code" | "link"));
-        return Node::text(text, marks).into_iter().collect();
+        return Node::text(text.to_owned(), marks).into_iter().collect();
     }
     let around: Vec<Mark> = marks.iter().filter(|mark| mark.kind == "link").cloned().collect();
     let (core, start) = (text.trim(), text.len() - text.trim_start().len());
     let end = start + core.len();
-    let cut = |range| Node::text(text.get::<std::ops::Range<usize>>(range).unwrap_or_default(), around.clone());
-    let middle = Node::text(core, marks.clone());
+    let cut =
+        |range| Node::text(text.get::<std::ops::Range<usize>>(range).unwrap_or_default().to_owned(), around.clone());
+    let middle = Node::text(core.to_owned(), marks.clone());
     [cut(0..start), middle, cut(end.min(text.len())..text.len())].into_iter().flatten().collect()
 }
 
@@ -143,7 +151,7 @@ enum Escape {
     Everything,
 }
 
-fn render(nodes: &[Node], escape: Escape) -> String {
+fn render(nodes: &[Node<'_>], escape: Escape) -> String {
     let mut written = String::new();
     let mut open: Vec<&Mark> = Vec::new();
     let mut is_start = true;
@@ -169,7 +177,7 @@ fn render(nodes: &[Node], escape: Escape) -> String {
 fn write_text<'a>(
     written: &mut String,
     open: &mut Vec<&'a Mark>,
-    node: &'a Node,
+    node: &'a Node<'_>,
     text: &str,
     (escape, is_start, is_last): (Escape, bool, bool),
 ) {

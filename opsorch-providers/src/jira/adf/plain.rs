@@ -3,6 +3,7 @@
 //! Most lines are such: words and full stops, with a bold word, a link or a mention between blanks.
 
 use super::inline::{delimiter, is_special};
+use super::write::is_safe;
 use super::{MENTION, Mark, Node};
 
 /// A line, if it is plain; with `None` nothing is said about it.
@@ -11,8 +12,8 @@ use super::{MENTION, Mark, Node};
 /// to 4.6, 5.1, 5.2); nothing but the delimiters that are written here can open or close anything; what is marked begins and ends
 /// with a letter or a digit and has a blank before it, and a blank, a full stop or a comma behind it, so that its delimiters are left- and
 /// right-flanking and nothing else (6.2).
-pub(super) fn plain(nodes: &[Node]) -> Option<String> {
-    let length = nodes.iter().map(|node| node.text.as_ref().map_or(24, String::len)).sum();
+pub(super) fn plain(nodes: &[Node<'_>]) -> Option<String> {
+    let length = nodes.iter().map(|node| node.text.as_ref().map_or(64, |text| text.len() + 4)).sum();
     let mut line = Line { written: String::with_capacity(length), was_marked: false };
     for node in nodes {
         match (node.kind.as_ref(), node.text.as_deref(), node.marks.as_slice()) {
@@ -40,7 +41,7 @@ impl Line {
             (false, true) => matches!(first, ' ' | '.' | ','),
             (false, false) => true,
         };
-        if !begins_well || !text.chars().all(is_harmless) {
+        if !begins_well || !are_harmless(text) {
             return None;
         }
         self.written.push_str(text);
@@ -58,7 +59,7 @@ impl Line {
                 self.push([delimiter, text, delimiter]);
             }
             "link" if mark.attrs.as_ref()?.len() == 1 => {
-                let href = mark.href().filter(|href| is_address(href) && *href != text)?;
+                let href = mark.href().filter(|href| is_safe(href) && is_address(href) && *href != text)?;
                 self.push(["[", text, "](", href, ")"]);
             }
             _ => return None,
@@ -66,7 +67,7 @@ impl Line {
         Some(())
     }
 
-    fn mention(&mut self, mention: &Node) -> Option<()> {
+    fn mention(&mut self, mention: &Node<'_>) -> Option<()> {
         let (id, name) = (mention.attribute("id")?, mention.attribute("text")?);
         let is_plain = is_word(name.strip_prefix('@').unwrap_or(name)) && is_address(id);
         if !self.takes_mark() || !is_plain {
@@ -104,14 +105,30 @@ impl Line {
     }
 }
 
+/// Whether nothing in a text means anything behind the beginning of a line.
+fn are_harmless(text: &str) -> bool {
+    // Bytes of longer characters are looked at only where they may be of a control character (U+0080 to U+009F).
+    const BY_BYTE: [bool; 256] = {
+        let mut table = [true; 256];
+        let mut byte = 0;
+        while byte < 128 {
+            table[byte] = is_harmless(byte as u8 as char);
+            byte += 1;
+        }
+        table[0xC2] = false;
+        table
+    };
+    text.bytes().all(|byte| BY_BYTE[usize::from(byte)]) || text.chars().all(is_harmless)
+}
+
 /// Whether a character means nothing anywhere behind the beginning of a line.
-fn is_harmless(letter: char) -> bool {
+const fn is_harmless(letter: char) -> bool {
     !is_special(letter) || matches!(letter, '.' | '-' | '+' | '=' | '(' | ')' | ':')
 }
 
 /// Whether a text can be marked.
 fn is_word(text: &str) -> bool {
-    text.starts_with(char::is_alphanumeric) && text.ends_with(char::is_alphanumeric) && text.chars().all(is_harmless)
+    text.starts_with(char::is_alphanumeric) && text.ends_with(char::is_alphanumeric) && are_harmless(text)
 }
 
 /// Whether an address is the same as the destination of a link.
@@ -126,16 +143,16 @@ mod tests {
     use super::super::inline::reads_as_it_was_meant;
     use super::*;
 
-    fn node() -> impl Strategy<Value = Node> {
+    fn node() -> impl Strategy<Value = Node<'static>> {
         let text = "[a-zé1 .,:()+=@/!\"→-]{0,8}|[ a*_#~|<&-]{1,4}|1\\. a|a";
         let mark = prop_oneof![
             Just(Mark::new("strong")),
             Just(Mark::new("em")),
             Just(Mark::new("code")),
-            "[a-z:/#&(]{0,6}".prop_map(|href| Mark::link(&href, "")),
+            "(https://)?[a-z:/#&(_]{0,6}".prop_map(|href| Mark::link(&href, "")),
         ];
         let marked = (text, prop::collection::vec(mark, 0..2)).prop_map(|(text, marks)| Node {
-            text: Some(text),
+            text: Some(text.into()),
             marks,
             ..Node::new("text")
         });
@@ -157,7 +174,7 @@ mod tests {
 
     #[test]
     fn what_people_write_is_plain() {
-        let text = |text: &str| Node { text: Some(text.to_owned()), ..Node::new("text") };
+        let text = |text: &str| Node { text: Some(text.to_owned().into()), ..Node::new("text") };
         let strong = Node { marks: vec![Mark::new("strong")], ..text("db-1 (eu)x") };
         let link = Node { marks: vec![Mark::link("https://example.org/d/a_b?c=d", "")], ..text("the page") };
         let mention = Node::new("mention").attr("id", "557058:f58131cb").attr("text", "@Ann");

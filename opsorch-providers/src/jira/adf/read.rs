@@ -4,15 +4,15 @@ use super::Node;
 use super::inline::{line, paragraph};
 
 /// What a document says, in CommonMark. What has no form there is read as its text.
-pub(in crate::jira) fn to_commonmark(document: &Node) -> String {
+pub(in crate::jira) fn to_commonmark(document: &Node<'_>) -> String {
     blocks(&document.content)
 }
 
-fn blocks(nodes: &[Node]) -> String {
+fn blocks(nodes: &[Node<'_>]) -> String {
     joined(nodes, "\n\n")
 }
 
-fn joined(nodes: &[Node], between: &str) -> String {
+fn joined(nodes: &[Node<'_>], between: &str) -> String {
     // What belongs into a line stands between blocks only in nodes that nobody knows.
     let parts = nodes.chunk_by(|one, other| is_inline(one) && is_inline(other)).map(|chunk| match chunk {
         [node] if !is_inline(node) => block(node),
@@ -21,13 +21,13 @@ fn joined(nodes: &[Node], between: &str) -> String {
     parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(between)
 }
 
-fn is_inline(node: &Node) -> bool {
+fn is_inline(node: &Node<'_>) -> bool {
     const INLINE: [&str; 9] =
         ["text", "hardBreak", "mention", "emoji", "inlineCard", "date", "status", "mediaInline", "placeholder"];
     INLINE.contains(&node.kind.as_ref())
 }
 
-fn block(node: &Node) -> String {
+fn block(node: &Node<'_>) -> String {
     match node.kind.as_ref() {
         "paragraph" => paragraph(&node.content),
         "heading" => heading(node),
@@ -54,13 +54,13 @@ fn block(node: &Node) -> String {
     }
 }
 
-fn heading(node: &Node) -> String {
+fn heading(node: &Node<'_>) -> String {
     let level = node.attrs.as_ref().and_then(|attrs| attrs.get("level")?.as_u64()).unwrap_or(1).clamp(1, 6);
     let hashes = "#".repeat(usize::try_from(level).unwrap_or(1));
     format!("{hashes} {}", line(&node.content)).trim_end().to_owned()
 }
 
-fn list(node: &Node, marker: impl Fn(usize) -> String) -> String {
+fn list(node: &Node<'_>, marker: impl Fn(usize) -> String) -> String {
     let items = node.content.iter().enumerate().map(|(index, item)| {
         let marker = marker(index);
         let indent = " ".repeat(marker.len());
@@ -77,13 +77,13 @@ fn list(node: &Node, marker: impl Fn(usize) -> String) -> String {
 }
 
 /// The content of an item. A list follows its paragraph at once; other blocks have an empty line between them.
-fn item_content(content: &[Node]) -> String {
-    let is_list = |node: &Node| node.kind.ends_with("List");
+fn item_content(content: &[Node<'_>]) -> String {
+    let is_list = |node: &Node<'_>| node.kind.ends_with("List");
     let only_lists_follow = content.iter().skip(1).all(is_list);
     joined(content, if only_lists_follow { "\n" } else { "\n\n" })
 }
 
-fn code(node: &Node) -> String {
+fn code(node: &Node<'_>) -> String {
     let text: String = node.content.iter().filter_map(|node| node.text.as_deref()).collect();
     let longest = text.split(|letter| letter != '`').map(str::len).max().unwrap_or_default();
     let fence = "`".repeat(longest.max(2) + 1);
@@ -101,7 +101,7 @@ fn prefixed(text: &str, first: &str, others: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-fn table(node: &Node) -> String {
+fn table(node: &Node<'_>) -> String {
     let mut rows: Vec<Vec<String>> = node.content.iter().map(|row| row.content.iter().map(cell).collect()).collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
     let has_head = node.content.first().is_some_and(|row| row.content.iter().any(|cell| cell.kind == "tableHeader"));
@@ -118,7 +118,7 @@ fn table(node: &Node) -> String {
 }
 
 /// A cell in one line, in which a bar is none of the table's.
-fn cell(node: &Node) -> String {
+fn cell(node: &Node<'_>) -> String {
     let blocks = node.content.iter().map(|node| match node.kind.as_ref() {
         "paragraph" | "heading" => line(&node.content),
         _ => block(node).replace('\n', " "),

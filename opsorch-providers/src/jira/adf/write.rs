@@ -11,7 +11,7 @@ const DEEPEST: usize = 6;
 
 /// A document that says what a text in CommonMark says. What Jira allows in no such place, such as a title in a list, is
 /// put into a paragraph; nothing is left out.
-pub(in crate::jira) fn from_commonmark(text: &str) -> Node {
+pub(in crate::jira) fn from_commonmark(text: &str) -> Node<'static> {
     Node::document(blocks(text))
 }
 
@@ -19,7 +19,7 @@ pub(in crate::jira) fn from_commonmark(text: &str) -> Node {
 const ROUNDS: usize = 8;
 
 /// The blocks of a text.
-pub(super) fn blocks(text: &str) -> Vec<Node> {
+pub(super) fn blocks(text: &str) -> Vec<Node<'static>> {
     let text = without_definitions(text);
     let mut builder = Builder::default();
     Parser::new_ext(&text, options()).for_each(|event| builder.event(event));
@@ -57,14 +57,14 @@ fn without_definitions(text: &str) -> Cow<'_, str> {
 /// What is being written: the open nodes, from the outermost on.
 #[derive(Default)]
 struct Builder {
-    blocks: Vec<Node>,
+    blocks: Vec<Node<'static>>,
     open: Vec<Open>,
     marks: Vec<Mark>,
 }
 
 /// An open node; `None` for one that is not allowed where it stands, whose content goes to the node around it.
 struct Open {
-    node: Option<Node>,
+    node: Option<Node<'static>>,
     /// How many marks were there before it.
     marks: usize,
     /// Whether the next text begins a new paragraph.
@@ -144,7 +144,8 @@ impl Builder {
             }
             Some(mut node) if node.kind == "codeBlock" => {
                 if let Some(text) = node.content.first_mut().and_then(|node| node.text.as_mut()) {
-                    text.truncate(text.strip_suffix('\n').unwrap_or(text).len());
+                    let length = text.strip_suffix('\n').unwrap_or(text).len();
+                    text.to_mut().truncate(length);
                 }
                 node.content.retain(|text| text.text.as_deref() != Some(""));
                 self.push(node);
@@ -196,7 +197,7 @@ impl Builder {
         self.open_node(Node::new(kind));
     }
 
-    fn open_node(&mut self, node: Node) {
+    fn open_node(&mut self, node: Node<'static>) {
         self.open.push(Open { node: Some(node), marks: self.marks.len(), closed: false });
     }
 
@@ -211,8 +212,7 @@ impl Builder {
 
     /// A link as Jira takes it; what it does not take is written behind the text.
     fn link(&mut self, address: &str, title: &str) {
-        let is_safe = ["http://", "https://", "mailto:"].iter().any(|scheme| address.starts_with(scheme));
-        self.mark(match is_safe {
+        self.mark(match is_safe(address) {
             true => Mark::link(address, title),
             false => Mark { kind: "unsafeLink".into(), ..Mark::link(format!("{address} {title}").trim(), "") },
         });
@@ -238,13 +238,13 @@ impl Builder {
                 marks.push(known.clone());
             }
         }
-        if let Some(text) = Node::text(text, marks) {
+        if let Some(text) = Node::text(text.to_owned(), marks) {
             self.inline(text);
         }
     }
 
     /// Puts something into a line: that which is open, or a new paragraph.
-    fn inline(&mut self, node: Node) {
+    fn inline(&mut self, node: Node<'static>) {
         let place = self.open.iter_mut().rev().find(|open| open.node.is_some());
         let (siblings, closed) = match place {
             Some(Open { node: Some(open), closed, .. }) => match &*open.kind {
@@ -261,7 +261,7 @@ impl Builder {
     }
 
     /// Puts a block into the one around it.
-    fn push(&mut self, node: Node) {
+    fn push(&mut self, node: Node<'static>) {
         match self.open.iter_mut().rev().find(|open| open.node.is_some()) {
             Some(Open { node: Some(open), closed, .. }) => {
                 *closed = true;
@@ -272,23 +272,30 @@ impl Builder {
     }
 }
 
+/// Whether Jira takes an address in a link.
+pub(super) fn is_safe(address: &str) -> bool {
+    ["http://", "https://", "mailto:"].iter().any(|scheme| address.starts_with(scheme))
+}
+
 /// Adds to a line; texts that look the same become one. `plain` is for where nothing but text is allowed.
-fn append(line: &mut Vec<Node>, mut node: Node, plain: bool) {
+fn append(line: &mut Vec<Node<'static>>, mut node: Node<'static>, plain: bool) {
     if plain {
         node.marks.clear();
         if node.kind == "hardBreak" {
-            node = Node { text: Some("\n".to_owned()), ..Node::new("text") };
+            node = Node { text: Some("\n".into()), ..Node::new("text") };
         }
     }
     match (line.last_mut(), &node.text) {
-        (Some(Node { text: Some(before), marks, .. }), Some(text)) if *marks == node.marks => before.push_str(text),
+        (Some(Node { text: Some(before), marks, .. }), Some(text)) if *marks == node.marks => {
+            before.to_mut().push_str(text)
+        }
         _ => line.push(node),
     }
 }
 
 /// Takes line breaks away from the ends of a line.
-fn trim(line: &mut Vec<Node>) {
-    let is_break = |node: Option<&Node>| node.is_some_and(|node| node.kind == "hardBreak");
+fn trim(line: &mut Vec<Node<'static>>) {
+    let is_break = |node: Option<&Node<'_>>| node.is_some_and(|node| node.kind == "hardBreak");
     while is_break(line.last()) {
         line.pop();
     }

@@ -3,7 +3,7 @@
 use opsorch::{Error, Fields, Incident, IncidentStatus, IncidentStatusLevel, Result};
 use serde_json::Value;
 
-use super::{Map, all_named, named, page, put, put_value};
+use super::{Map, all_named, named, page, put, put_value, time};
 use crate::pagerduty::wire;
 
 /// PagerDuty's words for statuses.
@@ -37,7 +37,7 @@ impl Map {
         let mut metadata = self.metadata();
         put_value(&mut metadata, "incident_key", incident.incident_key.take());
         put_value(&mut metadata, "html_url", incident.html_url.take());
-        put(&mut metadata, "last_status_change_at", incident.last_status_change_at);
+        put_value(&mut metadata, "last_status_change_at", time(incident.last_status_change_at));
         if let Some(service) = &mut incident.service {
             put_value(&mut metadata, "service_id", service.id.take());
             put_value(&mut metadata, "service_url", service.html_url.take());
@@ -55,7 +55,7 @@ fn fields(incident: &mut wire::Incident, priority: Option<String>) -> Fields {
     put_value(&mut fields, "priority", priority);
     put_value(&mut fields, "escalation_policy", incident.escalation_policy.take().and_then(named));
     put_value(&mut fields, "teams", all_named(incident.teams.drain(..)));
-    put(&mut fields, "resolved_at", incident.resolved_at);
+    put_value(&mut fields, "resolved_at", time(incident.resolved_at));
     put(&mut fields, "alert_counts", incident.alert_counts);
     put_value(&mut fields, "incident_type", incident.incident_type.take().and_then(wire::Named::into_label));
     fields

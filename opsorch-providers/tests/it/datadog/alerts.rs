@@ -55,8 +55,14 @@ async fn a_monitor_is_an_alert_and_each_of_its_groups_is_one() {
     assert_eq!(
         ids,
         [
-            "12:env:prod,host:web-4", "12:env:prod,host:web-1", "11", "12:env:staging,host:web-3",
-            "12:env:prod,host:web-2", "13", "14", "15",
+            "12:env:prod,host:web-4",
+            "12:env:prod,host:web-1",
+            "11",
+            "12:env:staging,host:web-3",
+            "12:env:prod,host:web-2",
+            "13",
+            "14",
+            "15",
         ]
     );
     let alert = desk.ops.alerts(&desk.cx).get("12:env:prod,host:web-1").await.unwrap();
@@ -66,15 +72,34 @@ async fn a_monitor_is_an_alert_and_each_of_its_groups_is_one() {
     assert_eq!((alert.severity.level(), alert.severity_raw.as_deref()), (SeverityLevel::High, Some("P2")));
     assert_eq!(alert.service.as_deref(), Some("api"));
     assert_eq!(alert.created_at, Some(ago(300)));
-    assert_eq!(
-        alert.url.unwrap().as_str(),
-        "https://app.datadoghq.com/monitors/12?group=env%3Aprod%2Chost%3Aweb-1"
-    );
+    assert_eq!(alert.url.unwrap().as_str(), "https://app.datadoghq.com/monitors/12?group=env%3Aprod%2Chost%3Aweb-1");
     assert_eq!(alert.metadata["monitor_id"], 12);
     assert_eq!(alert.metadata["source"], "datadog");
     assert_eq!(alert.fields["thresholds"], json!({ "critical": 1.0 }));
     let whole = desk.ops.alerts(&desk.cx).get("12").await.unwrap();
     assert_eq!((whole.id.as_str(), whole.title.as_str()), ("12", "Slow answers"));
+}
+
+/// Only US1, EU and GOV have their pages below `app.`.
+#[tokio::test]
+async fn a_page_is_where_the_site_has_it() {
+    for (site, host) in [
+        ("datadoghq.com", "app.datadoghq.com"),
+        ("us3.datadoghq.com", "us3.datadoghq.com"),
+        ("us5.datadoghq.com", "us5.datadoghq.com"),
+        ("datadoghq.eu", "app.datadoghq.eu"),
+        ("ap1.datadoghq.com", "ap1.datadoghq.com"),
+        ("ap2.datadoghq.com", "ap2.datadoghq.com"),
+        ("ddog-gov.com", "app.ddog-gov.com"),
+    ] {
+        let desk = Desk::configured(json!({ "site": site })).await;
+        let alert = desk.ops.alerts(&desk.cx).get("11").await.unwrap();
+        assert_eq!(alert.url.unwrap().as_str(), format!("https://{host}/monitors/11"));
+        let incident = desk.ops.incidents(&desk.cx).get("2").await.unwrap();
+        assert_eq!(incident.url.unwrap().as_str(), format!("https://{host}/incidents/2"));
+        let asked = desk.wire.requests()[0].url.host_str().unwrap().to_owned();
+        assert_eq!(asked, format!("api.{site}"));
+    }
 }
 
 #[tokio::test]
@@ -84,7 +109,8 @@ async fn states_and_priorities_have_their_levels_and_other_words_are_kept() {
         let alert = desk.ops.alerts(&desk.cx).get(id).await.unwrap();
         (alert.status.as_str().to_owned(), alert.severity.as_str().to_owned(), alert.severity_raw)
     };
-    let expected = |status: &str, severity: &str, raw: &str| (status.to_owned(), severity.to_owned(), Some(raw.to_owned()));
+    let expected =
+        |status: &str, severity: &str, raw: &str| (status.to_owned(), severity.to_owned(), Some(raw.to_owned()));
     assert_eq!(level("11").await, expected("firing", "critical", "P1"));
     assert_eq!(level("12:env:staging,host:web-3").await, expected("firing", "high", "P2"));
     assert_eq!(level("12:env:prod,host:web-4").await, expected("No Data", "high", "P2"));
@@ -156,7 +182,10 @@ async fn a_downtime_keeps_quiet_what_it_includes() {
         (of(12, "NOT env:prod"), &["12:env:staging,host:web-3"]),
         (of(11, "*"), &["11"]),
         (tagged(&["service:api"], "host:web-1"), &["12:env:prod,host:web-1"]),
-        (tagged(&["*"], "*"), &["12:env:prod,host:web-4", "12:env:prod,host:web-1", "11", "12:env:staging,host:web-3", "14"]),
+        (
+            tagged(&["*"], "*"),
+            &["12:env:prod,host:web-4", "12:env:prod,host:web-1", "11", "12:env:staging,host:web-3", "14"],
+        ),
         // What cannot be read keeps nothing quiet: an alert must not be hidden by mistake.
         (of(12, "env:(prod"), &[]),
     ];
@@ -173,7 +202,20 @@ async fn a_downtime_keeps_quiet_what_it_includes() {
 #[tokio::test]
 async fn an_id_that_nothing_has_is_not_found() {
     let desk = Desk::open().await;
-    for id in ["", "99", "x", "12:host:web-9", "12:", "012", "+12", "12:host:web-1,env:prod", "12/../11", "11:*", "12?x=y", "*"] {
+    for id in [
+        "",
+        "99",
+        "x",
+        "12:host:web-9",
+        "12:",
+        "012",
+        "+12",
+        "12:host:web-1,env:prod",
+        "12/../11",
+        "11:*",
+        "12?x=y",
+        "*",
+    ] {
         let error = desk.ops.alerts(&desk.cx).get(id).await.unwrap_err();
         assert_eq!(*error.kind(), ErrorKind::NotFound, "{id}: {error}");
     }
@@ -224,7 +266,10 @@ async fn a_query_over_thousands_finds_what_a_look_at_each_finds() {
         it.2 == 1 && [1, 3].contains(&it.3) && it.0 >= seconds(2_400) && it.0 < seconds(600)
     };
     assert_eq!(desk.all_alerts(old.limit(13)).await, meant(&is_old));
-    assert_eq!(desk.all_alerts(AlertQuery::new().query("MANY on host:h1").limit(300)).await, meant(&|it| it.1.ends_with("h1")));
+    assert_eq!(
+        desk.all_alerts(AlertQuery::new().query("MANY on host:h1").limit(300)).await,
+        meant(&|it| it.1.ends_with("h1"))
+    );
 }
 
 #[tokio::test]
@@ -256,9 +301,15 @@ async fn what_datadog_leaves_out_or_adds_does_not_stop_a_list() {
     let desk = Desk::open().await;
     desk.wire.answer("GET", "/monitor", ok(&bare));
     let page = desk.alerts(AlertQuery::new()).await.unwrap();
-    let shown: Vec<_> = page.items.iter().map(|it| (it.id.as_str(), it.status.as_str(), it.severity.as_str())).collect();
+    let shown: Vec<_> =
+        page.items.iter().map(|it| (it.id.as_str(), it.status.as_str(), it.severity.as_str())).collect();
     assert_eq!(
         shown,
-        [("3:no tag", "firing", "high"), ("1", "unknown", "unknown"), ("2", "Paused", "P9"), ("3:a", "unknown", "unknown")]
+        [
+            ("3:no tag", "firing", "high"),
+            ("1", "unknown", "unknown"),
+            ("2", "Paused", "P9"),
+            ("3:a", "unknown", "unknown")
+        ]
     );
 }

@@ -37,7 +37,7 @@ async fn what_is_said_is_what_datadog_describes() {
 async fn everything(desk: &Desk) -> Result<()> {
     let logs = LogQuery::new(ago(3_600), ago(0));
     let first = desk.logs(logs.clone().limit(2)).await?;
-    let second = logs.clone().limit(2).after(first.next.expect("there are more"));
+    let second = logs.clone().limit(2).after(first.next.unwrap());
     desk.logs(second).await?;
     desk.logs(
         logs.severity("error").service("db").metadata("indexes", json!(["main"])).metadata("storage_tier", "flex"),

@@ -55,12 +55,31 @@ async fn without_a_source_there_are_none() {
 }
 
 #[tokio::test]
+async fn the_health_check_asks_where_deployments_come_from() {
+    for (members, path, scope) in [
+        (from_dora(), ("POST", "/dora/deployments"), "dora_metrics_read"),
+        (from_events(), ("GET", "/events"), "events_read"),
+    ] {
+        let desk = Desk::configured(members.clone()).await;
+        let health = desk.ops.health(&desk.cx, "dd").await.unwrap();
+        assert!(health.is_healthy() && health.operations.contains(Operation::DeploymentQuery), "{:?}", health.problems);
+        desk.wire.answer(path.0, path.1, status(403, &json!({ "errors": ["Forbidden"] }), &[]));
+        let health = desk.ops.health(&desk.cx, "dd").await.unwrap();
+        assert!(!health.operations.contains(Operation::DeploymentQuery));
+        assert!(health.problems[0].message.contains(scope), "{:?}", health.problems);
+    }
+}
+
+#[tokio::test]
 async fn a_deployment_of_dora_metrics_says_what_datadog_knows_of_it() {
     let desk = Desk::configured(from_dora()).await;
     // The newest by its beginning: Datadog has it by its end.
     assert_eq!(desk.deployment_ids(DeploymentQuery::new()).await, ["d-3", "d-2", "d-1"]);
     let found = desk.ops.deployments(&desk.cx).get("d-2").await.unwrap();
-    assert_eq!((found.service.as_deref(), found.environment.as_deref(), found.version.as_deref()), (Some("api"), Some("prod"), Some("v2")));
+    assert_eq!(
+        (found.service.as_deref(), found.environment.as_deref(), found.version.as_deref()),
+        (Some("api"), Some("prod"), Some("v2"))
+    );
     assert_eq!((found.started_at, found.finished_at), (Some(ago(3_000)), Some(ago(100))));
     assert_eq!(found.status.as_str(), "success");
     assert_eq!((&found.fields["team"], &found.fields["repository"]), (&json!("core"), &json!("github.com/acme/shop")));
@@ -78,7 +97,8 @@ async fn filters_find_what_has_them() {
     assert_eq!(desk.deployment_ids(DeploymentQuery::new().service("api")).await, ["d-2", "d-1"]);
     let sent = desk.wire.bodies("/dora/deployments").pop().unwrap();
     assert_eq!(sent["data"]["attributes"]["query"], "service:api");
-    let staging = DeploymentQuery::new().service("db").environment("staging").team("core").version("v1").status("succeeded");
+    let staging =
+        DeploymentQuery::new().service("db").environment("staging").team("core").version("v1").status("succeeded");
     assert_eq!(desk.deployment_ids(staging).await, ["d-3"]);
     assert_eq!(desk.deployment_ids(DeploymentQuery::new().since(ago(3_000)).until(ago(2_000))).await, ["d-2"]);
     assert_eq!(desk.deployment_ids(DeploymentQuery::new().query("V2")).await, ["d-2"]);
@@ -97,7 +117,10 @@ async fn an_event_is_a_deployment_of_what_its_tags_say() {
     let desk = Desk::configured(from_events()).await;
     assert_eq!(desk.deployment_ids(DeploymentQuery::new()).await, ["e-3", "e-2", "e-1"]);
     let found = desk.ops.deployments(&desk.cx).get("e-2").await.unwrap();
-    assert_eq!((found.service.as_deref(), found.environment.as_deref(), found.version.as_deref()), (Some("db"), Some("staging"), Some("v7")));
+    assert_eq!(
+        (found.service.as_deref(), found.environment.as_deref(), found.version.as_deref()),
+        (Some("db"), Some("staging"), Some("v7"))
+    );
     assert_eq!((found.status.as_str(), found.status_raw.as_deref()), ("failed", Some("error")));
     assert_eq!(found.started_at, Some(ago(500)));
     assert_eq!(found.url.unwrap().as_str(), "https://app.datadoghq.com/event/event?id=42");
@@ -153,7 +176,8 @@ async fn a_query_over_thousands_finds_what_a_look_at_each_finds() {
 
 #[tokio::test]
 async fn more_of_one_moment_than_datadog_gives_at_once_are_told() {
-    let events = (0..1_500).map(|number| event(&format!("{number:04}"), "api", "prod", "v1", "success", ago(60))).collect();
+    let events =
+        (0..1_500).map(|number| event(&format!("{number:04}"), "api", "prod", "v1", "success", ago(60))).collect();
     let desk = over(Vec::new(), events, from_events()).await;
     let page = desk.deployments(DeploymentQuery::new().limit(2_000)).await.unwrap();
     assert_eq!(page.items.len(), 1_000);
@@ -162,7 +186,9 @@ async fn more_of_one_moment_than_datadog_gives_at_once_are_told() {
 
 #[tokio::test]
 async fn what_breaks_off_is_told_and_leads_on() {
-    let made = (0..1_500).map(|number| dora(&format!("{number:04}"), "api", "prod", "v1", ago(60 * number + 60), 30)).collect();
+    let made = (0..1_500)
+        .map(|number| dora(&format!("{number:04}"), "api", "prod", "v1", ago(60 * number + 60), 30))
+        .collect();
     let desk = over(made, Vec::new(), from_dora()).await;
     desk.wire.next("POST", "/deployments", 1, Fate::Answer(status(503, &json!({}), &[])));
     let page = desk.deployments(DeploymentQuery::new().limit(1_400)).await.unwrap();
@@ -190,6 +216,10 @@ async fn a_source_that_would_make_everything_a_deployment_is_refused() {
         (json!({ "events": { "query": "x", "version_tag": "a b" } }), "deployments.events.version_tag"),
     ] {
         let error = error(source).await;
-        assert!(error.to_string().contains(field.rsplit_once('.').unwrap().1) || format!("{:?}", error.kind()).contains(field), "{error}");
+        assert!(
+            error.to_string().contains(field.rsplit_once('.').unwrap().1)
+                || format!("{:?}", error.kind()).contains(field),
+            "{error}"
+        );
     }
 }

@@ -146,7 +146,12 @@ impl Desk {
 }
 
 pub(super) fn secrets() -> StaticSecrets {
-    StaticSecrets::new([("KEY", SECRET), ("HOOK", "s3cret"), ("NEXT_HOOK", "the next secret of the webhook"), ("EMPTY", "")])
+    StaticSecrets::new([
+        ("KEY", SECRET),
+        ("HOOK", "s3cret"),
+        ("NEXT_HOOK", "the next secret of the webhook"),
+        ("EMPTY", ""),
+    ])
 }
 
 /// The usual configuration with other members.

@@ -156,10 +156,16 @@ async fn no_word_changes_the_search() {
 async fn a_scope_and_a_text_find_what_has_them() {
     let desk = Desk::open().await;
     assert_eq!(desk.titles(IncidentQuery::new().service("db")).await, ["Disk of db is full"]);
-    assert_eq!(desk.titles(IncidentQuery::new().environment("staging").team("core")).await, ["Something smells", "Mails are late"]);
+    assert_eq!(
+        desk.titles(IncidentQuery::new().environment("staging").team("core")).await,
+        ["Something smells", "Mails are late"]
+    );
     assert!(desk.titles(IncidentQuery::new().team("Core")).await.is_empty(), "names are meant to the letter");
     assert_eq!(desk.titles(IncidentQuery::new().query("MAILS")).await, ["Mails are late"]);
-    assert_eq!(desk.titles(IncidentQuery::new().since(ago(7_200)).until(ago(60))).await, ["Checkout is down", "Searches are slow"]);
+    assert_eq!(
+        desk.titles(IncidentQuery::new().since(ago(7_200)).until(ago(60))).await,
+        ["Checkout is down", "Searches are slow"]
+    );
     assert_unsupported(desk.incidents(IncidentQuery::new().metadata("x", 1)).await, "metadata.x");
 }
 
@@ -170,9 +176,8 @@ async fn a_query_over_thousands_finds_what_a_look_at_each_finds() {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) % below
     };
-    let troubles: Vec<_> = (0..2_600)
-        .map(|_| (60 * number(900), number(4) as usize, number(5) as usize, number(2) as usize))
-        .collect();
+    let troubles: Vec<_> =
+        (0..2_600).map(|_| (60 * number(900), number(4) as usize, number(5) as usize, number(2) as usize)).collect();
     let expected = |is_meant: &dyn Fn(&(u64, usize, usize, usize)) -> bool| {
         let id = |number: usize| uuid((number as u32 + 1).wrapping_mul(2_654_435_761), number + 1);
         let mut meant: Vec<_> = troubles.iter().enumerate().filter(|(_, it)| is_meant(it)).collect();
@@ -244,7 +249,11 @@ async fn what_breaks_off_is_told_and_leads_on() {
     let down = || Fate::Answer(status(503, &json!({}), &[]));
     desk.wire.next("GET", "/search", 1, down());
     let page = desk.incidents(IncidentQuery::new().limit(250)).await.unwrap();
-    assert_eq!((page.items.len(), page.failures.len()), (99, 1), "the hundredth may have others of its moment after it");
+    assert_eq!(
+        (page.items.len(), page.failures.len()),
+        (99, 1),
+        "the hundredth may have others of its moment after it"
+    );
     assert_eq!((page.failures[0].source.as_str(), page.failures[0].code.as_str()), ("datadog", "unavailable"));
     assert!(!page.is_complete());
     let rest = desk.incidents(IncidentQuery::new().limit(250).after(page.next.unwrap())).await.unwrap();
@@ -256,7 +265,15 @@ async fn what_breaks_off_is_told_and_leads_on() {
 #[tokio::test]
 async fn a_cursor_that_nobody_gave_is_refused() {
     let desk = Desk::open().await;
-    for cursor in ["", "1", "[]", "{}", "[{\"id\":\"x\"},0]", "[{\"at\":\"2026-01-01T00:00:00Z\",\"id\":\"x\"},-1]", "https://evil.example"] {
+    for cursor in [
+        "",
+        "1",
+        "[]",
+        "{}",
+        "[{\"id\":\"x\"},0]",
+        "[{\"at\":\"2026-01-01T00:00:00Z\",\"id\":\"x\"},-1]",
+        "https://evil.example",
+    ] {
         assert_invalid(desk.incidents(IncidentQuery::new().after(opsorch::Cursor::new(cursor))).await, "cursor");
     }
 }
@@ -322,14 +339,34 @@ async fn a_change_names_what_is_changed_and_nothing_else() {
     let id = checkout();
     let cases: [(UpdateIncident, Value); 8] = [
         (UpdateIncident::new(&*id).title("y"), json!({ "title": "y" })),
-        (UpdateIncident::new(&*id).status("resolved"), json!({ "fields": { "state": { "type": "dropdown", "value": "resolved" } } })),
-        (UpdateIncident::new(&*id).status("Completed"), json!({ "fields": { "state": { "type": "dropdown", "value": "completed" } } })),
-        (UpdateIncident::new(&*id).severity("SEV-0"), json!({ "fields": { "severity": { "type": "dropdown", "value": "SEV-0" } } })),
-        (UpdateIncident::new(&*id).severity("unknown"), json!({ "fields": { "severity": { "type": "dropdown", "value": "UNKNOWN" } } })),
-        (UpdateIncident::new(&*id).description(""), json!({ "fields": { "summary": { "type": "textbox", "value": null } } })),
-        (UpdateIncident::new(&*id).service(""), json!({ "fields": { "services": { "type": "autocomplete", "value": [] } } })),
         (
-            UpdateIncident::new(&*id).field("customer_impact_end", "2026-01-01T02:00:00+02:00").field("detected", Value::Null),
+            UpdateIncident::new(&*id).status("resolved"),
+            json!({ "fields": { "state": { "type": "dropdown", "value": "resolved" } } }),
+        ),
+        (
+            UpdateIncident::new(&*id).status("Completed"),
+            json!({ "fields": { "state": { "type": "dropdown", "value": "completed" } } }),
+        ),
+        (
+            UpdateIncident::new(&*id).severity("SEV-0"),
+            json!({ "fields": { "severity": { "type": "dropdown", "value": "SEV-0" } } }),
+        ),
+        (
+            UpdateIncident::new(&*id).severity("unknown"),
+            json!({ "fields": { "severity": { "type": "dropdown", "value": "UNKNOWN" } } }),
+        ),
+        (
+            UpdateIncident::new(&*id).description(""),
+            json!({ "fields": { "summary": { "type": "textbox", "value": null } } }),
+        ),
+        (
+            UpdateIncident::new(&*id).service(""),
+            json!({ "fields": { "services": { "type": "autocomplete", "value": [] } } }),
+        ),
+        (
+            UpdateIncident::new(&*id)
+                .field("customer_impact_end", "2026-01-01T02:00:00+02:00")
+                .field("detected", Value::Null),
             json!({ "customer_impact_end": "2026-01-01T00:00:00+00:00", "detected": null }),
         ),
     ];
@@ -346,7 +383,11 @@ async fn a_change_names_what_is_changed_and_nothing_else() {
     assert!(!changed.fields.contains_key("commander"));
     let sent = desk.wire.requests().iter().filter(|request| request.method == "PATCH").count();
     assert_eq!(desk.change_incident(UpdateIncident::new(&*id)).await.unwrap(), changed);
-    assert_eq!(desk.wire.requests().iter().filter(|request| request.method == "PATCH").count(), sent, "no change is sent as none");
+    assert_eq!(
+        desk.wire.requests().iter().filter(|request| request.method == "PATCH").count(),
+        sent,
+        "no change is sent as none"
+    );
 }
 
 #[tokio::test]
@@ -376,8 +417,14 @@ async fn what_cannot_be_kept_is_refused_before_anything_is_sent() {
     assert_unsupported(desk.open_incident(new().severity("purple")).await, "SEV-1");
     assert_unsupported(desk.open_incident(new().metadata("x", 1)).await, "metadata.x");
     assert_unsupported(desk.open_incident(new().field("detected", ago(0).to_rfc3339())).await, "fields.detected");
-    assert_unsupported(desk.change_incident(UpdateIncident::new(checkout()).field("is_test", true)).await, "fields.is_test");
-    assert_invalid(desk.change_incident(UpdateIncident::new(checkout()).field("detected", "today")).await, "fields.detected");
+    assert_unsupported(
+        desk.change_incident(UpdateIncident::new(checkout()).field("is_test", true)).await,
+        "fields.is_test",
+    );
+    assert_invalid(
+        desk.change_incident(UpdateIncident::new(checkout()).field("detected", "today")).await,
+        "fields.detected",
+    );
     assert!(desk.wire.requests().iter().all(|request| request.method == "GET"), "{:?}", desk.wire.paths());
 }
 
@@ -401,7 +448,11 @@ async fn a_lost_answer_leaves_it_open_and_nothing_is_sent_twice() {
     let error = desk.open_incident(CreateIncident::new("x")).await.unwrap_err();
     assert!(error.may_have_applied(), "{error}");
     assert_eq!(desk.wire.bodies("/incidents").len(), 1);
-    desk.wire.answer("PATCH", &Box::leak(checkout().into_boxed_str())[..], status(404, &json!({ "errors": ["not found"] }), &[]));
+    desk.wire.answer(
+        "PATCH",
+        &Box::leak(checkout().into_boxed_str())[..],
+        status(404, &json!({ "errors": ["not found"] }), &[]),
+    );
     let error = desk.change_incident(UpdateIncident::new(checkout()).title("y")).await.unwrap_err();
     assert!(*error.kind() == ErrorKind::NotFound && !error.may_have_applied(), "{error}");
 }

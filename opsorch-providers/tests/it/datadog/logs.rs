@@ -26,7 +26,7 @@ fn many() -> Vec<Entry> {
         time: ago(u64::try_from(number).unwrap() / 3 + 1),
         message: format!("request {number} took {} ms", number % 97),
         status: statuses[number % statuses.len()].to_owned(),
-        service: (number % 4 != 0).then(|| format!("svc {}", number % 3)),
+        service: (!number.is_multiple_of(4)).then(|| format!("svc {}", number % 3)),
         host: format!("web-{}", number % 7),
         tags: vec![format!("env:{}", ["prod", "dev"][number % 2]), format!("team:t{}", number % 5)],
         attributes: json!({ "path": format!("/v1/items/{}", number % 11), "code": number % 13 }),

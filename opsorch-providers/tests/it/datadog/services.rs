@@ -86,7 +86,12 @@ async fn every_version_of_a_definition_is_read() {
             assert_eq!((&metadata["tier"], &metadata["description"]), (&json!("1"), &json!("d")), "{version}");
         }
     }
-    for odd in [json!(null), json!("text"), json!({ "apiVersion": 7, "metadata": [] }), json!({ "apiVersion": "v4", "new": {} })] {
+    for odd in [
+        json!(null),
+        json!("text"),
+        json!({ "apiVersion": 7, "metadata": [] }),
+        json!({ "apiVersion": "v4", "new": {} }),
+    ] {
         assert_eq!(defined(odd).await.name, "api", "a definition that cannot be read hides no service");
     }
 }
@@ -97,7 +102,10 @@ async fn a_service_is_known_by_its_name_and_by_its_namespace_beside_the_default(
     assert_eq!(desk.service_ids(ServiceQuery::new()).await, ["api", "shop/api", "db"]);
     let service = desk.ops.services(&desk.cx).get("shop/api").await.unwrap();
     assert_eq!((service.name.as_str(), &service.metadata["owners"]), ("api", &json!(["shop"])));
-    assert_eq!(desk.ops.services(&desk.cx).get("api").await.unwrap().url.unwrap().as_str(), "https://app.datadoghq.com/services/api");
+    assert_eq!(
+        desk.ops.services(&desk.cx).get("api").await.unwrap().url.unwrap().as_str(),
+        "https://app.datadoghq.com/services/api"
+    );
     let last = desk.wire.paths().pop().unwrap();
     assert_eq!(
         last,
@@ -115,7 +123,11 @@ async fn filters_find_what_has_them_and_a_limit_comes_after_them() {
     assert_eq!(desk.service_ids(ServiceQuery::new().name("D").limit(1)).await, ["db"], "the limit is of what is found");
     assert_eq!(desk.service_ids(ServiceQuery::new().tag("env", "prod")).await, ["api", "db"]);
     assert_eq!(desk.service_ids(ServiceQuery::new().id("db").id("x")).await, ["db"]);
-    assert_eq!(desk.service_ids(ServiceQuery::new().team("core")).await, ["api", "db"], "owners beside the first are owners");
+    assert_eq!(
+        desk.service_ids(ServiceQuery::new().team("core")).await,
+        ["api", "db"],
+        "owners beside the first are owners"
+    );
     assert_eq!(desk.service_ids(ServiceQuery::new().service("api").environment("staging")).await, ["shop/api"]);
     for nobody in ["cor", "Core", "core*", "core\" OR *", "*"] {
         assert!(desk.service_ids(ServiceQuery::new().team(nobody)).await.is_empty(), "{nobody}");
@@ -128,8 +140,15 @@ async fn filters_find_what_has_them_and_a_limit_comes_after_them() {
 async fn a_catalogue_of_thousands_is_read_to_its_end() {
     let entities: Vec<_> = (0..2_600)
         .map(|number| {
-            let tags = json!({ "apiVersion": "v3", "metadata": { "tags": [format!("env:{}", ["prod", "dev"][number % 2])] } });
-            entity(number, ["default", "shop"][number % 3 / 2], &format!("svc-{:04}", (number * 7) % 2_600), "core", tags)
+            let tags =
+                json!({ "apiVersion": "v3", "metadata": { "tags": [format!("env:{}", ["prod", "dev"][number % 2])] } });
+            entity(
+                number,
+                ["default", "shop"][number % 3 / 2],
+                &format!("svc-{:04}", (number * 7) % 2_600),
+                "core",
+                tags,
+            )
         })
         .collect();
     let mut expected: Vec<(String, String, usize)> = entities
@@ -149,7 +168,10 @@ async fn a_catalogue_of_thousands_is_read_to_its_end() {
     vendor.catalog = Catalog(entities);
     let desk = Desk::over(vendor, json!({})).await;
     assert_eq!(desk.service_ids(ServiceQuery::new().limit(900)).await, ids(&|_| true));
-    assert_eq!(desk.service_ids(ServiceQuery::new().tag("env", "dev").limit(301)).await, ids(&|number| number % 2 == 1));
+    assert_eq!(
+        desk.service_ids(ServiceQuery::new().tag("env", "dev").limit(301)).await,
+        ids(&|number| number % 2 == 1)
+    );
     desk.wire.next("GET", "/entity", 3, Fate::Answer(status(500, &json!({}), &[])));
     assert_eq!(*desk.services(ServiceQuery::new()).await.unwrap_err().kind(), ErrorKind::Unavailable);
 }

@@ -22,7 +22,8 @@ impl Desk {
     }
 
     fn downtimes(&self) -> Vec<(Value, bool)> {
-        self.wire.vendor(|vendor| vendor.monitors.downtimes.iter().map(|it| (it.attributes.clone(), it.canceled)).collect())
+        self.wire
+            .vendor(|vendor| vendor.monitors.downtimes.iter().map(|it| (it.attributes.clone(), it.canceled)).collect())
     }
 }
 
@@ -64,7 +65,10 @@ async fn a_value_that_means_something_to_a_scope_stays_a_value() {
         assert_eq!((alert.id.as_str(), alert.status.level()), (id.as_str(), AlertStatusLevel::Suppressed), "{value}");
         let quiet = desk.ops.alerts(&desk.cx).get("7:host:other").await.unwrap();
         assert_eq!(quiet.status.level(), AlertStatusLevel::Firing, "{value}");
-        assert_eq!(desk.ops.alerts(&desk.cx).get(id.as_str()).await.unwrap().status.level(), AlertStatusLevel::Suppressed);
+        assert_eq!(
+            desk.ops.alerts(&desk.cx).get(id.as_str()).await.unwrap().status.level(),
+            AlertStatusLevel::Suppressed
+        );
     }
     let desk = Desk::open().await;
     desk.wire.vendor(|vendor| {
@@ -103,8 +107,10 @@ async fn a_silence_that_has_ended_cancels_those_of_exactly_this_alert() {
 #[tokio::test]
 async fn what_keeps_more_quiet_than_the_alert_is_not_ended_but_named() {
     let desk = Desk::open().await;
-    let attributes = json!({ "monitor_identifier": { "monitor_id": 12 }, "scope": "env:prod", "schedule": { "end": null } });
-    desk.wire.vendor(|vendor| vendor.monitors.downtimes.push(Downtime { id: "wide".into(), attributes, canceled: false }));
+    let attributes =
+        json!({ "monitor_identifier": { "monitor_id": 12 }, "scope": "env:prod", "schedule": { "end": null } });
+    desk.wire
+        .vendor(|vendor| vendor.monitors.downtimes.push(Downtime { id: "wide".into(), attributes, canceled: false }));
     let error = desk.silence(SilenceAlert::new(GROUP, ago(0))).await.unwrap_err();
     assert_eq!(*error.kind(), ErrorKind::Conflict);
     assert!(error.to_string().contains("wide") && !error.may_have_applied(), "{error}");

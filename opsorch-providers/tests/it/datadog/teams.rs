@@ -5,11 +5,11 @@ use std::sync::Arc;
 use opsorch::{ErrorKind, ManualClock, Page, Result, Team, TeamMember, TeamQuery};
 use serde_json::json;
 
+use super::assert_unsupported;
 use super::desk::{Desk, status};
 use super::simulated::datadog::Vendor;
 use super::simulated::datadog::listing::uuid;
 use super::simulated::datadog::teams::team;
-use super::assert_unsupported;
 
 impl Desk {
     async fn teams(&self, query: TeamQuery) -> Result<Page<Team>> {
@@ -61,15 +61,23 @@ async fn a_name_of_two_teams_names_neither_and_a_renamed_one_is_somebody_else() 
 async fn every_member_is_listed_with_the_role() {
     let desk = Desk::open().await;
     let page = desk.ops.teams(&desk.cx).members(uuid(0xb, 0)).await.unwrap();
-    let shown: Vec<_> = page.items.iter().map(|it| (it.name.as_deref(), it.email.as_deref(), it.role.as_deref())).collect();
+    let shown: Vec<_> =
+        page.items.iter().map(|it| (it.name.as_deref(), it.email.as_deref(), it.role.as_deref())).collect();
     assert_eq!(
         shown,
-        [(Some("Ada"), Some("ada@example.com"), Some("admin")), (Some("Grace"), Some("grace@example.com"), Some("member"))]
+        [
+            (Some("Ada"), Some("ada@example.com"), Some("admin")),
+            (Some("Grace"), Some("grace@example.com"), Some("member"))
+        ]
     );
     desk.wire.vendor(|vendor| vendor.teams.members = (0..1_234).map(|number| (0, number % 3, None)).collect());
     let page = desk.ops.teams(&desk.cx).members(uuid(0xb, 0)).await.unwrap();
     assert!(page.is_complete() && page.items.len() == 3, "each once");
-    assert_eq!(desk.wire.paths().iter().filter(|path| path.contains("memberships")).count(), 14, "to the end of the list");
+    assert_eq!(
+        desk.wire.paths().iter().filter(|path| path.contains("memberships")).count(),
+        14,
+        "to the end of the list"
+    );
     for id in ["", "core", "../team", &uuid(0xb, 77)] {
         let error = desk.ops.teams(&desk.cx).members(id).await.unwrap_err();
         assert_eq!(*error.kind(), ErrorKind::NotFound, "{id}: {error}");
@@ -79,7 +87,9 @@ async fn every_member_is_listed_with_the_role() {
 #[tokio::test]
 async fn a_query_over_thousands_of_teams_is_the_whole() {
     let mut vendor = Vendor::new(Arc::new(ManualClock::default()));
-    vendor.teams.teams = (0..2_600).map(|number| team(number, &format!("Team {:04}", number * 7 % 2_600), &format!("t{number}"))).collect();
+    vendor.teams.teams = (0..2_600)
+        .map(|number| team(number, &format!("Team {:04}", number * 7 % 2_600), &format!("t{number}")))
+        .collect();
     let desk = Desk::over(vendor, json!({})).await;
     let (mut found, mut next) = (Vec::new(), None);
     loop {
@@ -92,7 +102,8 @@ async fn a_query_over_thousands_of_teams_is_the_whole() {
             break;
         }
     }
-    let mut expected: Vec<_> = (0..2_600).map(|number| format!("Team {number:04}")).filter(|name| name.contains('1')).collect();
+    let mut expected: Vec<_> =
+        (0..2_600).map(|number| format!("Team {number:04}")).filter(|name| name.contains('1')).collect();
     expected.sort();
     assert_eq!(found, expected);
 }
@@ -101,7 +112,8 @@ async fn a_query_over_thousands_of_teams_is_the_whole() {
 async fn those_on_call_are_those_of_the_escalation_and_then_of_the_schedules() {
     let desk = Desk::open().await;
     let page = desk.oncall(0).await.unwrap();
-    let names: Vec<_> = page.items.iter().map(|it| (it.name.as_deref().unwrap(), it.role.as_deref().unwrap())).collect();
+    let names: Vec<_> =
+        page.items.iter().map(|it| (it.name.as_deref().unwrap(), it.role.as_deref().unwrap())).collect();
     assert_eq!(names, [("Ada", "oncall"), ("Grace", "oncall"), ("Alan", "oncall")]);
     assert_eq!(page.items[0].metadata["oncalls"], json!([{ "escalation_step": 0 }]));
     assert_eq!(page.items[1].metadata["oncalls"], json!([{ "escalation_step": 1 }]));
@@ -114,7 +126,9 @@ async fn those_on_call_are_those_of_the_escalation_and_then_of_the_schedules() {
             format!("GET /api/v2/team/{team}"),
             format!("GET /api/v2/on-call/teams/{team}/on-call?include=responders%2Cescalations.responders"),
             "GET /api/v2/on-call/schedules?page%5Bnumber%5D=0&page%5Bsize%5D=100".to_owned(),
-            format!("GET /api/v2/on-call/schedules/{schedule}/responders?include=responders.shifts.user&filter%5Bposition%5D=current"),
+            format!(
+                "GET /api/v2/on-call/schedules/{schedule}/responders?include=responders.shifts.user&filter%5Bposition%5D=current"
+            ),
         ]
     );
 }

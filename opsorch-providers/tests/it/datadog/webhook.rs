@@ -14,7 +14,7 @@ const NEXT: &str = "the next secret of the webhook";
 /// The template as it stands in the documents.
 fn template() -> String {
     let documents = include_str!("../../../src/datadog/docs.md");
-    let begin = documents.find("```json\n{\n  \"opsorch\": \"1\"").expect("the template is in the documents") + 8;
+    let begin = documents.find("```json\n{\n  \"opsorch\": \"1\"").unwrap() + 8;
     let length = documents[begin..].find("```").unwrap();
     documents[begin..begin + length].to_owned()
 }
@@ -102,7 +102,8 @@ async fn a_notification_is_an_alert_under_the_id_that_it_is_read_by() {
 #[tokio::test]
 async fn its_end_is_of_the_same_alert() {
     let begin = alert(with(&[])).await;
-    let end = alert(with(&[("ID", "7772"), ("ALERT_TRANSITION", "Recovered"), ("ALERT_SCOPE", "env:prod,host:web-1")])).await;
+    let end =
+        alert(with(&[("ID", "7772"), ("ALERT_TRANSITION", "Recovered"), ("ALERT_SCOPE", "env:prod,host:web-1")])).await;
     assert_eq!((end.id.clone(), &end.metadata["fingerprint"]), (begin.id.clone(), &begin.metadata["fingerprint"]));
     assert_eq!((end.status.level(), end.status_raw.as_deref()), (AlertStatusLevel::Resolved, Some("Recovered")));
     let other = alert(with(&[("ALERT_SCOPE", "host:web-2,env:prod")])).await;
@@ -113,8 +114,15 @@ async fn its_end_is_of_the_same_alert() {
 #[tokio::test]
 async fn every_transition_has_its_status_and_a_new_one_is_kept() {
     for (transition, status) in [
-        ("Triggered", "firing"), ("Re-Triggered", "firing"), ("Renotify", "firing"), ("Warn", "firing"), ("Re-Warn", "firing"),
-        ("No Data", "No Data"), ("Re-No Data", "No Data"), ("Recovered", "resolved"), ("recovered", "resolved"),
+        ("Triggered", "firing"),
+        ("Re-Triggered", "firing"),
+        ("Renotify", "firing"),
+        ("Warn", "firing"),
+        ("Re-Warn", "firing"),
+        ("No Data", "No Data"),
+        ("Re-No Data", "No Data"),
+        ("Recovered", "resolved"),
+        ("recovered", "resolved"),
         ("Paused", "Paused"),
     ] {
         let alert = alert(with(&[("ALERT_TRANSITION", transition), ("ALERT_PRIORITY", "$ALERT_PRIORITY")])).await;
@@ -142,7 +150,15 @@ async fn only_one_of_the_secrets_opens() {
     let half = &SECRET[..SECRET.len() / 2];
     let longer = format!("{SECRET}x");
     let refused: [&[&str]; 9] = [
-        &[], &[""], &["wrong"], &[half], &[&longer], &[&SECRET.to_uppercase()], &[SECRET, SECRET], &["wrong", SECRET], &[NEXT],
+        &[],
+        &[""],
+        &["wrong"],
+        &[half],
+        &[&longer],
+        &[&SECRET.to_uppercase()],
+        &[SECRET, SECRET],
+        &["wrong", SECRET],
+        &[NEXT],
     ];
     for secrets in refused {
         let error = received(&desk, secrets, with(&[])).await.unwrap_err();
@@ -187,9 +203,18 @@ async fn what_the_template_does_not_make_is_refused() {
         body.to_string()
     };
     let bodies = [
-        String::new(), "{".to_owned(), "[]".to_owned(), "null".to_owned(), "payload=".to_owned(), "other=%7B%7D".to_owned(),
-        changed("opsorch", Some(json!("2"))), changed("opsorch", None), changed("alert_id", None),
-        changed("alert_id", Some(json!(12))), changed("surprise", Some(json!("x"))), "{}".to_owned(),
+        String::new(),
+        "{".to_owned(),
+        "[]".to_owned(),
+        "null".to_owned(),
+        "payload=".to_owned(),
+        "other=%7B%7D".to_owned(),
+        changed("opsorch", Some(json!("2"))),
+        changed("opsorch", None),
+        changed("alert_id", None),
+        changed("alert_id", Some(json!(12))),
+        changed("surprise", Some(json!("x"))),
+        "{}".to_owned(),
         format!("{}{}", " ".repeat(1024 * 1024), with(&[])),
     ];
     for body in bodies {

@@ -1,5 +1,7 @@
 //! Conditions: pushed to the cluster, equal to a brute-force filter, or refused.
 
+use std::time::Duration;
+
 use opsorch::{LogOperatorLevel, LogQuery};
 use serde_json::json;
 
@@ -63,10 +65,10 @@ async fn every_condition_finds_what_it_says() {
 async fn a_query_over_thousands_of_entries_equals_a_brute_force_filter() {
     const WORDS: [&str; 5] = ["ERROR", "warn", "Info", "debug", "purple"];
     let mut index = Index::new(ECS).shards(3);
-    for number in 0..2_600_i64 {
+    for number in 0..2_600_usize {
         let mut source =
-            line((ago(600) + chrono::TimeDelta::seconds(number / 20)).to_rfc3339(), &format!("line {number}"));
-        source["log"] = json!({ "level": WORDS[number as usize % 5] });
+            line((ago(600) + Duration::from_secs(number as u64 / 20)).to_rfc3339(), &format!("line {number}"));
+        source["log"] = json!({ "level": WORDS[number % 5] });
         source["service"] = json!({ "name": format!("s{}", number % 7) });
         index.put(&number.to_string(), source);
     }

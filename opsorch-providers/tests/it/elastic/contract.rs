@@ -4,12 +4,13 @@
 
 use std::path::PathBuf;
 
-use opsorch::secret::StaticSecrets;
+use opsorch::secret::{SecretRef, StaticSecrets};
 use opsorch::{Actor, Context, LogOperatorLevel, ManualClock, OpsOrch};
+use opsorch_providers::elastic::ElasticConfig;
 use opsorch_testkit::Contract;
 use opsorch_testkit::double::SECRET;
 
-use super::desk::{Wire, config, day};
+use super::desk::{Wire, day};
 use super::simulated::elastic::{Flavor, world};
 
 #[tokio::test]
@@ -17,12 +18,13 @@ use super::simulated::elastic::{Flavor, world};
 async fn what_is_said_is_what_the_descriptions_permit() {
     let folder = PathBuf::from(std::env::var_os("OPSORCH_CONTRACTS").expect("OPSORCH_CONTRACTS names a folder"));
     for (flavor, file) in [(Flavor::Elasticsearch, "elasticsearch.json"), (Flavor::OpenSearch, "opensearch.json")] {
-        let contract = Contract::open(folder.join(file)).unwrap().base_path("/proxy");
+        let contract = Contract::open(folder.join(file)).unwrap();
         let clock = ManualClock::default();
+        let config = ElasticConfig::new("http://es-1.internal:9200".parse().unwrap()).api_key(SecretRef::env("KEY"));
         let guarded = contract.guard(Wire::over(world::small(flavor, &clock)));
         let exchanges = guarded.exchanges();
         let ops = OpsOrch::builder()
-            .configure("logs", config())
+            .configure("logs", config)
             .clock(clock)
             .secrets(StaticSecrets::new([("KEY", SECRET)]))
             .transport(guarded)

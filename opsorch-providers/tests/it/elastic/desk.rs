@@ -19,8 +19,6 @@ use super::simulated::elastic::{Cluster, Flavor, world};
 #[derive(Clone)]
 pub(super) enum Fate {
     Answer(Reply),
-    /// The cluster answers, and the answer never comes.
-    Lost,
     /// Nobody ever answers.
     Silence,
 }
@@ -110,10 +108,6 @@ impl Transport for Wire {
         match fate {
             Some(Fate::Answer(reply)) => Ok(reply),
             Some(Fate::Silence) => std::future::pending().await,
-            Some(Fate::Lost) => {
-                self.0.lock().unwrap().cluster.answer(&request);
-                std::future::pending().await
-            }
             None => Ok(self.0.lock().unwrap().cluster.answer(&request)),
         }
     }

@@ -47,9 +47,9 @@ async fn ten_thousand_and_fifty_hits_with_hundreds_of_one_time_come_once_each() 
 #[tokio::test]
 async fn the_pages_of_any_size_have_what_one_page_has_in_its_order() {
     for flavor in BOTH {
-        let desk = Desk::over(crowd(flavor, 2_600, 90)).await;
+        let desk = Desk::over(crowd(flavor, 900, 90)).await;
         let whole: Vec<_> = desk.all(day().limit(3_000)).await.iter().map(id).collect();
-        for limit in [61, 90, 1_000, 2_599, 2_600] {
+        for limit in [37, 90, 300, 899, 900] {
             let (mut paged, mut cursor) = (Vec::new(), None::<Cursor>);
             loop {
                 let mut query = day().limit(limit);
@@ -277,6 +277,42 @@ async fn indices_that_count_time_otherwise_are_ordered_together() {
     assert_eq!(desk.wire.searches()[0]["sort"][0]["@timestamp"]["numeric_type"], "date_nanos");
     let from = LogQuery::new("2025-12-31T23:00:00.002Z".parse().unwrap(), ago(0));
     assert_eq!(desk.ids(from).await, ["3", "2"]);
+}
+
+#[tokio::test]
+async fn a_forgotten_point_in_time_repeats_nothing_where_indices_count_time_otherwise() {
+    let mut cluster = Cluster::new(Flavor::Elasticsearch);
+    let milliseconds = Index::new(ECS).with("0", line("2025-12-31T23:00:00.002Z", "later"));
+    let mut nanoseconds = Index::new(&[("@timestamp", "date_nanos"), ("message", "text")]);
+    for number in 1..9 {
+        nanoseconds.put(&number.to_string(), line("2025-12-31T23:00:00.001999999Z", "of one time"));
+    }
+    cluster.indices.insert("logs-ms".to_owned(), milliseconds);
+    cluster.indices.insert("logs-ns".to_owned(), nanoseconds);
+    let desk = Desk::over(cluster).await;
+    desk.wire.cluster(|cluster| cluster.forgets_after = Some(1));
+    let page = desk.query(day().limit(3)).await.unwrap();
+    assert_eq!(page.items.iter().map(id).collect::<Vec<_>>(), ["0", "1", "2"]);
+    let mut rest = day().limit(100);
+    rest.cursor = page.next;
+    assert_eq!(desk.ids(rest).await, ["3", "4", "5", "6", "7", "8"]);
+}
+
+#[tokio::test]
+async fn totals_mean_nothing() {
+    for total in [json!({ "value": 10_000, "relation": "gte" }), json!(7), Value::Null] {
+        let desk = Desk::small(Flavor::Elasticsearch).await;
+        let answer = json!({
+            "took": 1, "timed_out": false, "_shards": { "total": 1, "successful": 1, "skipped": 0, "failed": 0 },
+            "hits": { "total": total, "max_score": null, "hits": [] },
+        });
+        desk.wire.answer(
+            "POST",
+            "/_search",
+            opsorch_testkit::double::json(opsorch::transport::StatusCode::OK, &answer),
+        );
+        assert!(desk.all(day()).await.is_empty());
+    }
 }
 
 #[tokio::test]

@@ -27,17 +27,42 @@ pub fn entity(number: usize, namespace: &str, name: &str, owner: &str, definitio
 impl Catalog {
     pub fn new() -> Self {
         Self(vec![
-            entity(0, "default", "api", "web", json!({
-                "apiVersion": "v3", "kind": "service",
-                "metadata": { "name": "api", "owner": "web", "additionalOwners": [{ "name": "core" }], "tags": ["env:prod", "tier:1"] },
-                "spec": { "lifecycle": "production", "tier": "critical", "type": "web", "languages": ["rust"], "dependsOn": ["service:db"] },
-            })),
-            entity(1, "default", "db", "core", json!({
-                "schema-version": "v2.2", "dd-service": "db", "team": "core", "tier": "high", "tags": ["env:prod"], "languages": ["sql"],
-                "contacts": [{ "type": "slack", "contact": "https://slack.example.com/db" }],
-                "links": [{ "name": "Runbook", "type": "runbook", "url": "https://example.com/db" }],
-            })),
-            entity(2, "shop", "api", "shop", json!({ "schema-version": "v2", "dd-service": "api", "team": "shop", "tags": ["env:staging"] })),
+            entity(
+                0,
+                "default",
+                "api",
+                "web",
+                json!({
+                    "apiVersion": "v3", "kind": "service",
+                    "metadata": { "name": "api", "owner": "web", "additionalOwners": [{ "name": "core" }], "tags": ["env:prod", "tier:1"] },
+                    "spec": { "lifecycle": "production", "tier": "critical", "type": "web", "languages": ["rust"], "dependsOn": ["service:db"] },
+                }),
+            ),
+            // Definitions of older versions are shown in the form of v3 too.
+            entity(
+                1,
+                "default",
+                "db",
+                "core",
+                json!({
+                    "apiVersion": "v2.2", "kind": "service",
+                    "metadata": {
+                        "name": "db", "owner": "core", "tags": ["env:prod"],
+                        "contacts": [{ "type": "slack", "contact": "https://slack.example.com/db" }],
+                        "links": [{ "name": "Runbook", "type": "runbook", "url": "https://example.com/db" }],
+                    },
+                    "spec": { "tier": "high", "languages": ["sql"] },
+                }),
+            ),
+            entity(
+                2,
+                "shop",
+                "api",
+                "shop",
+                json!({
+                    "apiVersion": "v2", "kind": "service", "metadata": { "name": "api", "namespace": "shop", "owner": "shop", "tags": ["env:staging"] },
+                }),
+            ),
         ])
     }
 
@@ -54,10 +79,16 @@ impl Catalog {
         let is = |entity: &Value, name: &str, member: &str| {
             parameter(request, name).is_none_or(|wanted| entity["attributes"][member] == *wanted)
         };
-        let meant = self.0.iter().filter(|(entity, _)| is(entity, "filter[kind]", "kind") && is(entity, "filter[name]", "name"));
+        let meant = self
+            .0
+            .iter()
+            .filter(|(entity, _)| is(entity, "filter[kind]", "kind") && is(entity, "filter[name]", "name"));
         let part = by_offset(meant, number(request, "page[offset]", 0)?, number(request, "page[limit]", 100)?.min(100));
-        let (data, included): (Vec<&Value>, Vec<&Value>) = part.items.into_iter().map(|(entity, schema)| (entity, schema)).unzip();
+        let (data, included): (Vec<&Value>, Vec<&Value>) =
+            part.items.into_iter().map(|(entity, schema)| (entity, schema)).unzip();
         let included = if parameter(request, "include").as_deref() == Some("schema") { included } else { Vec::new() };
-        Ok(ok(&json!({ "data": data, "included": included, "meta": { "count": data.len(), "includeCount": included.len() } })))
+        Ok(ok(
+            &json!({ "data": data, "included": included, "meta": { "count": data.len(), "includeCount": included.len() } }),
+        ))
     }
 }

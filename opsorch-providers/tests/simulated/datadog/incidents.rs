@@ -16,8 +16,14 @@ pub struct Incidents {
     pub incidents: Vec<Value>,
 }
 
-const TYPES: [(&str, bool); 6] =
-    [("dropdown", false), ("textbox", false), ("multiselect", true), ("textarray", true), ("metrictag", true), ("autocomplete", true)];
+const TYPES: [(&str, bool); 6] = [
+    ("dropdown", false),
+    ("textbox", false),
+    ("multiselect", true),
+    ("textarray", true),
+    ("metrictag", true),
+    ("autocomplete", true),
+];
 
 impl Incidents {
     pub fn new(clock: &Arc<dyn Clock>) -> Self {
@@ -32,13 +38,17 @@ impl Incidents {
         for (title, state, severity, service, environment, ago) in world {
             let at = clock.now() - chrono::TimeDelta::seconds(ago);
             let id = incidents.open(title, at);
-            incidents.change(&id, &json!({ "fields": {
+            incidents.change(
+                &id,
+                &json!({ "fields": {
                 "state": { "type": "dropdown", "value": state },
                 "severity": { "type": "dropdown", "value": severity },
                 "services": { "type": "autocomplete", "value": [service] },
                 "environment": { "type": "multiselect", "value": [environment] },
                 "teams": { "type": "autocomplete", "value": ["core"] },
-            } }), at);
+            } }),
+                at,
+            );
         }
         incidents
     }
@@ -98,7 +108,9 @@ impl Incidents {
         let query = parameter(request, "query").ok_or_else(|| bad_request("query is required"))?;
         let wanted = facets(&query).ok_or_else(|| bad_request(&format!("cannot read the query {query}")))?;
         let is_meant = |incident: &&Value| {
-            wanted.iter().all(|(facet, words)| words.iter().any(|word| incident["attributes"][facet.as_str()] == **word))
+            wanted
+                .iter()
+                .all(|(facet, words)| words.iter().any(|word| incident["attributes"][facet.as_str()] == **word))
         };
         let mut found: Vec<&Value> = self.incidents.iter().filter(is_meant).collect();
         let created = |incident: &Value| incident["attributes"]["created"].as_str().unwrap().parse::<Time>().unwrap();
@@ -129,7 +141,16 @@ impl Incidents {
         known(request, &[])?;
         let sent = body(request)["data"].clone();
         let attributes = &sent["attributes"];
-        let allowed = ["title", "customer_impacted", "customer_impact_scope", "fields", "incident_type_uuid", "initial_cells", "is_test", "notification_handles"];
+        let allowed = [
+            "title",
+            "customer_impacted",
+            "customer_impact_scope",
+            "fields",
+            "incident_type_uuid",
+            "initial_cells",
+            "is_test",
+            "notification_handles",
+        ];
         check(&sent, &allowed)?;
         if !attributes["customer_impacted"].is_boolean() {
             return Err(bad_request("customer_impacted is required"));
@@ -154,7 +175,16 @@ impl Incidents {
         if sent["id"] != id {
             return Err(bad_request("the id must be that of the path"));
         }
-        let allowed = ["title", "customer_impacted", "customer_impact_scope", "customer_impact_start", "customer_impact_end", "detected", "fields", "notification_handles"];
+        let allowed = [
+            "title",
+            "customer_impacted",
+            "customer_impact_scope",
+            "customer_impact_start",
+            "customer_impact_end",
+            "detected",
+            "fields",
+            "notification_handles",
+        ];
         check(&sent, &allowed)?;
         let at = self.clock.now();
         self.change(id, &sent["attributes"], at);
@@ -181,7 +211,8 @@ fn check(sent: &Value, allowed: &[&str]) -> Result<(), Reply> {
     }
     for (name, field) in attributes.get("fields").and_then(Value::as_object).unwrap_or(&empty) {
         let known = TYPES.iter().find(|(kind, _)| field["type"] == *kind);
-        let is_fit = known.is_some_and(|(_, is_list)| field["value"].is_null() || field["value"].is_array() == *is_list);
+        let is_fit =
+            known.is_some_and(|(_, is_list)| field["value"].is_null() || field["value"].is_array() == *is_list);
         if !is_fit {
             return Err(bad_request(&format!("the field {name} is of another type")));
         }

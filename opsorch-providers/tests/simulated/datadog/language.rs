@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+/// What must hold: whether it is wanted, and the alternatives.
+pub type Condition = (bool, Vec<(String, String)>);
+
 /// A query that was read.
 #[derive(Debug)]
 pub struct Query {
     pub aggregator: String,
     pub metric: String,
-    /// All of which must hold: whether it is wanted, and the alternatives.
-    conditions: Vec<(bool, Vec<(String, String)>)>,
+    conditions: Vec<Condition>,
     pub groups: Vec<String>,
 }
 
@@ -50,7 +52,7 @@ impl Query {
 }
 
 /// What a filter wants of labels; `None` for one that is broken.
-pub fn conditions(filter: &str) -> Option<Vec<(bool, Vec<(String, String)>)>> {
+pub fn conditions(filter: &str) -> Option<Vec<Condition>> {
     if filter == "*" {
         return Some(Vec::new());
     }
@@ -71,7 +73,7 @@ pub fn conditions(filter: &str) -> Option<Vec<(bool, Vec<(String, String)>)>> {
     filter.split(" AND ").map(condition).collect()
 }
 
-pub fn matches(conditions: &[(bool, Vec<(String, String)>)], labels: &BTreeMap<String, String>) -> bool {
+pub fn matches(conditions: &[Condition], labels: &BTreeMap<String, String>) -> bool {
     conditions.iter().all(|(wanted, alternatives)| {
         let has = |(name, value): &(String, String)| labels.get(name).is_some_and(|has| is_like(value, has));
         alternatives.iter().any(has) == *wanted

@@ -19,9 +19,8 @@ pub fn known(request: &Request, names: &[&str]) -> Result<(), Reply> {
 }
 
 pub fn number(request: &Request, name: &str, usual: usize) -> Result<usize, Reply> {
-    parameter(request, name).map_or(Ok(usual), |text| {
-        text.parse().map_err(|_| bad_request(&format!("{name} must be a number")))
-    })
+    parameter(request, name)
+        .map_or(Ok(usual), |text| text.parse().map_err(|_| bad_request(&format!("{name} must be a number"))))
 }
 
 /// A part of a list by `page[number]` and `page[size]`, of at most 100.

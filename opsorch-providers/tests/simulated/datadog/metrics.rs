@@ -14,6 +14,9 @@ use super::{bad_request, errors, ok};
 /// The most points of a series: above, the interval gets wider.
 const MOST_POINTS: i64 = 1_500;
 
+/// The values of each group, by its tags.
+type Rows = BTreeMap<Vec<String>, Vec<Option<f64>>>;
+
 /// The metrics of an organization.
 pub struct Metrics {
     pub store: MetricStore,
@@ -114,13 +117,7 @@ impl Metrics {
     }
 
     /// The means of what was measured in each interval, joined by groups. Intervals begin at multiples.
-    fn evaluate(
-        &self,
-        query: &Query,
-        from: i64,
-        to: i64,
-        interval: i64,
-    ) -> (Vec<i64>, BTreeMap<Vec<String>, Vec<Option<f64>>>) {
+    fn evaluate(&self, query: &Query, from: i64, to: i64, interval: i64) -> (Vec<i64>, Rows) {
         let times: Vec<i64> =
             (from.div_euclid(interval)..).map(|index| index * interval).take_while(|at| *at < to).collect();
         let mut groups = BTreeMap::<Vec<String>, Vec<Vec<f64>>>::new();

@@ -56,7 +56,10 @@ impl Monitors {
     pub fn new(clock: &Arc<dyn Clock>) -> Self {
         let at = |ago: i64| clock.now().timestamp() - ago;
         let monitors = vec![
-            with(monitor(11, "Disk full", "Alert", at(600)), json!({ "priority": 1, "tags": ["service:db", "team:core", "env:prod"] })),
+            with(
+                monitor(11, "Disk full", "Alert", at(600)),
+                json!({ "priority": 1, "tags": ["service:db", "team:core", "env:prod"] }),
+            ),
             with(
                 split(
                     12,
@@ -70,7 +73,10 @@ impl Monitors {
                 ),
                 json!({ "priority": 2, "tags": ["service:api", "team:web"] }),
             ),
-            with(monitor(13, "Queue grows", "OK", at(50_000)), json!({ "tags": ["service:jobs", "team:core", "env:prod"] })),
+            with(
+                monitor(13, "Queue grows", "OK", at(50_000)),
+                json!({ "tags": ["service:jobs", "team:core", "env:prod"] }),
+            ),
             with(monitor(14, "Certificate ends", "Warn", at(86_400)), json!({ "tags": ["service:api", "env:prod"] })),
             with(monitor(15, "Backup missing", "Ignored", 0), json!({ "priority": 5, "tags": [] })),
         ];
@@ -94,7 +100,8 @@ impl Monitors {
         known(request, &["group_states", "monitor_tags", "page", "page_size"])?;
         let tags = parameter(request, "monitor_tags");
         let tags: Vec<&str> = tags.as_deref().map(|tags| tags.split(',').collect()).unwrap_or_default();
-        let is_meant = |monitor: &&Value| tags.iter().all(|tag| monitor["tags"].as_array().unwrap().contains(&json!(tag)));
+        let is_meant =
+            |monitor: &&Value| tags.iter().all(|tag| monitor["tags"].as_array().unwrap().contains(&json!(tag)));
         let meant = self.monitors.iter().filter(is_meant);
         let size = number(request, "page_size", 100)?;
         if size > 1_000 {
@@ -110,7 +117,8 @@ impl Monitors {
 
     fn get(&self, request: &Request, id: &str) -> Answer {
         known(request, &["group_states"])?;
-        let id: u64 = id.parse().map_err(|_| bad_request("The value provided for parameter 'monitor_id' is invalid"))?;
+        let id: u64 =
+            id.parse().map_err(|_| bad_request("The value provided for parameter 'monitor_id' is invalid"))?;
         let found = self.monitors.iter().find(|monitor| monitor["id"] == id).ok_or_else(|| not_found("Monitor"))?;
         Ok(ok(&shown(found, request)?))
     }

@@ -35,9 +35,8 @@ impl Teams {
 
     pub fn answer(&mut self, request: &Request, path: &[&str]) -> Option<Reply> {
         let answer = match (request.method.as_str(), path) {
-            ("GET", ["api", "v2", "team"]) => {
-                known(request, &["page[number]", "page[size]"]).and_then(|()| numbered(request, self.teams.clone(), |_| Vec::new()))
-            }
+            ("GET", ["api", "v2", "team"]) => known(request, &["page[number]", "page[size]"])
+                .and_then(|()| numbered(request, self.teams.clone(), |_| Vec::new())),
             ("GET", ["api", "v2", "team", id]) => self.team(id).map(|team| ok(&json!({ "data": self.teams[team] }))),
             ("GET", ["api", "v2", "team", id, "memberships"]) => self.memberships(request, id),
             ("GET", ["api", "v2", "users"]) => self.users(request),
@@ -75,7 +74,9 @@ impl Teams {
         known(request, &["filter", "page[number]", "page[size]"])?;
         let text = parameter(request, "filter").unwrap_or_default().to_lowercase();
         let says = |user: &&Value| {
-            ["name", "email"].iter().any(|name| user["attributes"][name].as_str().unwrap().to_lowercase().contains(&text))
+            ["name", "email"]
+                .iter()
+                .any(|name| user["attributes"][name].as_str().unwrap().to_lowercase().contains(&text))
         };
         numbered(request, self.users.iter().filter(says).cloned().collect(), |_| Vec::new())
     }
@@ -87,7 +88,8 @@ impl Teams {
             return Err(bad_request("unknown include"));
         }
         let team = self.team(id)?;
-        let users: Vec<Value> = self.members.iter().filter(|it| it.0 == team).map(|it| self.users[it.1].clone()).collect();
+        let users: Vec<Value> =
+            self.members.iter().filter(|it| it.0 == team).map(|it| self.users[it.1].clone()).collect();
         let (Some(first), second) = (users.first(), users.get(1)) else { return Err(not_found("On-call team")) };
         let pointer = |user: &Value| json!({ "type": "users", "id": user["id"] });
         let steps: Vec<Value> = second.iter().map(|user| {
@@ -117,7 +119,8 @@ impl Teams {
         if parameter(request, "include").as_deref() != Some("responders.shifts.user") {
             return Err(bad_request("unknown include"));
         }
-        let number = (0..self.schedules.len()).find(|number| uuid(0xf, *number) == id).ok_or_else(|| not_found("Schedule"))?;
+        let number =
+            (0..self.schedules.len()).find(|number| uuid(0xf, *number) == id).ok_or_else(|| not_found("Schedule"))?;
         let user = &self.users[self.schedules[number].1];
         let (slot, shift) = (format!("{id}-current"), uuid(0x1f, number));
         Ok(ok(&json!({

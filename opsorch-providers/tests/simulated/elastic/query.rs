@@ -43,7 +43,7 @@ pub fn finds(query: &Value, of: Subject<'_>) -> Result<bool, Refused> {
 }
 
 fn every(body: &Value, of: Subject<'_>) -> Result<bool, Refused> {
-    let clauses = |name: &str| body[name].as_array().cloned().unwrap_or_default();
+    let clauses = |name: &str| body[name].as_array().map(Vec::as_slice).unwrap_or_default();
     let known = ["filter", "should", "must_not", "minimum_should_match"];
     if let Some(other) = body.as_object().and_then(|body| body.keys().find(|name| !known.contains(&name.as_str()))) {
         return Err(("x_content_parse_exception", format!("[bool] unknown field [{other}]")));

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "mcp")]
+use opsorch_schema::ActorKind;
 use opsorch_schema::{Actor, visible};
 
 use super::Role;
@@ -16,12 +18,35 @@ pub(super) const ANONYMOUS: &str = "none";
 pub struct Principal {
     /// What every request of this principal begins with.
     cx: Context,
+    #[cfg(feature = "mcp")]
+    access: Arc<dyn Access>,
 }
 
 impl Principal {
     /// An actor whose roles are good for what `access` says.
-    pub(super) fn new(actor: Actor, access: Arc<dyn Access>) -> Self {
-        Self { cx: Context::new(actor).within(access) }
+    pub(crate) fn new(actor: Actor, access: Arc<dyn Access>) -> Self {
+        Self {
+            #[cfg(feature = "mcp")]
+            access: Arc::clone(&access),
+            cx: Context::new(actor).within(access),
+        }
+    }
+
+    /// An agent that acts for this principal, with its roles and nothing more. Who is an agent already stays itself. The agent
+    /// is not the person: what it asks for, the person it acts for may answer, where the policy lets them.
+    #[cfg(feature = "mcp")]
+    pub(crate) fn agent(&self) -> Self {
+        let actor = self.actor();
+        if actor.kind == ActorKind::Agent {
+            return self.clone();
+        }
+        let identity = &actor.identity;
+        let agent = Actor::agent(&identity.subject)
+            .issuer(format!("mcp:{}", identity.issuer))
+            .authenticated_by(&actor.authentication)
+            .on_behalf_of(actor.clone());
+        let agent = actor.roles.iter().fold(agent, |agent, role| agent.role(role));
+        Self::new(agent, Arc::clone(&self.access))
     }
 
     /// Who it is.

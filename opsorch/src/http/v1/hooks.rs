@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 use opsorch_schema::{Actor, Identity, ProviderName};
 use serde::Serialize;
 use tokio::sync::broadcast;
@@ -60,9 +60,10 @@ impl Deliveries {
     }
 }
 
-/// Whether a path is one that vendors call.
-pub(in crate::http) fn is_hook(path: &str) -> bool {
-    path.strip_prefix("/v1/hooks/").is_some_and(|provider| !provider.is_empty() && !provider.contains('/'))
+/// Whether a request is one that vendors send, and so has a signature in place of a credential.
+pub(in crate::http) fn is_hook(method: &Method, path: &str) -> bool {
+    let provider = path.strip_prefix("/v1/hooks/").filter(|_| *method == Method::POST);
+    provider.is_some_and(|provider| !provider.is_empty() && !provider.contains('/'))
 }
 
 /// `POST /v1/hooks/{provider}`.

@@ -136,7 +136,7 @@ fn input(found: &Match<'_>, fields: Map<String, Value>, body: &[u8]) -> Result<V
 }
 
 /// The call of an operation; an error names the field.
-fn typed(operation: Operation, input: Value) -> Result<Call> {
+pub(crate) fn typed(operation: Operation, input: Value) -> Result<Call> {
     let mut track = serde_path_to_error::Track::new();
     Call::read(operation, serde_path_to_error::Deserializer::new(input, &mut track)).map_err(|error| {
         let path = track.path().to_string();

@@ -11,10 +11,11 @@ use serde::Serialize;
 use crate::capability::Health;
 use crate::http::app::{App, Caller};
 use crate::http::respond::{self, Problem};
-use crate::{Error, Result};
+use crate::{Error, OpsOrch, Result};
 
+/// What is told of a provider.
 #[derive(Serialize)]
-struct Listed<'a> {
+pub(crate) struct Listed<'a> {
     name: &'a str,
     kind: String,
     operations: Vec<&'static str>,
@@ -29,9 +30,9 @@ struct Items<T> {
     items: Vec<T>,
 }
 
-/// `GET /v1/providers`.
-pub(super) async fn list(State(app): State<Arc<App>>) -> Response {
-    let listed = app.ops.providers().map(|provider| {
+/// All providers, by name.
+pub(crate) fn listed(ops: &OpsOrch) -> impl Iterator<Item = Listed<'_>> {
+    ops.providers().map(|provider| {
         let target = provider.target(None);
         Listed {
             name: provider.name().as_str(),
@@ -41,8 +42,12 @@ pub(super) async fn list(State(app): State<Arc<App>>) -> Response {
             tells_health: provider.health_check().is_some(),
             receives_webhooks: provider.webhook_receiver().is_some(),
         }
-    });
-    let items = Items { items: listed.collect() };
+    })
+}
+
+/// `GET /v1/providers`.
+pub(super) async fn list(State(app): State<Arc<App>>) -> Response {
+    let items = Items { items: listed(&app.ops).collect() };
     respond::json(StatusCode::OK, &items, 4096).unwrap_or_else(|error| Problem(error).into_response())
 }
 
