@@ -3,6 +3,8 @@
 
 #[path = "conformance/elastic.rs"]
 mod elastic;
+#[path = "conformance/datadog.rs"]
+mod datadog;
 #[path = "conformance/github.rs"]
 mod github;
 #[path = "conformance/grafana.rs"]
@@ -43,6 +45,7 @@ fn the_support_page_is_what_the_suites_found() {
 fn page() -> String {
     let kinds = [
         ("elastic", elastic::suite()),
+        ("datadog", datadog::suite()),
         ("github", github::suite()),
         ("grafana", grafana::suite()),
         ("jira", jira::suite()),

@@ -50,6 +50,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::{fs, io};
 
 use libtest_mimic::{Arguments, Completion, Conclusion, Failed, Trial};
+#[cfg(feature = "plugin")]
+use opsorch::plugin::PluginConfig;
 use opsorch::{Clock, OperationSet, Provider, ProviderConfig, Result};
 use serde_json::Value;
 
@@ -86,6 +88,29 @@ impl Conformance {
     /// A provider that has no configuration, made by a closure each time.
     pub fn provider(name: &str, make: impl Fn(&Place) -> Result<Provider> + Send + Sync + 'static) -> Self {
         Self::new(Making::direct(name, make))
+    }
+
+    /// A plugin command in whatever language, by a name for reports: each place gets a process of its own, spoken to over the
+    /// plugin protocol as in production.
+    ///
+    /// ```no_run
+    /// use opsorch::plugin::PluginConfig;
+    /// use opsorch_testkit::Conformance;
+    ///
+    /// fn main() -> std::process::ExitCode {
+    ///     Conformance::plugin("tracker", |_| PluginConfig::new("/usr/lib/opsorch/tracker")).main()
+    /// }
+    /// ```
+    ///
+    /// What the rules look at is made through the plugin's own writers, so that its world may begin empty. Its clock is that of
+    /// the system, which no rule moves. Its requests to its vendor do not pass here: it may be given the address of a
+    /// [double](Self::double), but the rules that break the vendor's answers are ignored, and nothing is recorded.
+    #[cfg(feature = "plugin")]
+    pub fn plugin(name: &str, configure: impl Fn(&Place) -> PluginConfig + Send + Sync + 'static) -> Self {
+        let configure = move |place: &Place| serde_json::json!(configure(place));
+        let mut suite = Self::new(Making::configured::<PluginConfig>(configure).named(name));
+        suite.subject.way = Way::Process;
+        suite
     }
 
     fn new(making: Making) -> Self {

@@ -33,7 +33,12 @@ pub struct Context {
 impl Context {
     /// A context of this actor, with a new request id and no deadline.
     pub fn new(actor: Actor) -> Self {
-        let request_id = uuid::Uuid::now_v7().to_string().into();
+        Self::of_request(actor, &uuid::Uuid::now_v7().to_string())
+    }
+
+    /// A context of a request that has an id: a new one is not made to be thrown away.
+    pub(crate) fn of_request(actor: Actor, request_id: &str) -> Self {
+        let request_id = bounded(request_id);
         Self { actor: Arc::new(actor), request_id, trace_id: None, deadline: None, bounds: None }
     }
 

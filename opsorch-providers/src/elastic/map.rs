@@ -1,8 +1,21 @@
 //! From Elasticsearch's words to those of the schema, and back.
 
-use opsorch::{LogSeverity, LogSeverityLevel, ProviderName, SourceFailure, visible};
+use opsorch::{LogEntry, LogSeverity, LogSeverityLevel, ProviderName, SourceFailure, visible};
+use serde_json::Value;
 
 use super::wire::{Clusters, Failure, ShardFailure, Shards};
+
+/// The member of an entry's metadata that tells it from others of its index.
+pub(super) const ID: &str = "_id";
+
+/// The member of an entry's metadata that says which index it is in.
+pub(super) const INDEX: &str = "_index";
+
+/// The index and the id of an entry, by which entries of one time are ordered.
+pub(super) fn key(entry: &LogEntry) -> (&str, &str) {
+    let text = |name: &str| entry.metadata.get(name).and_then(Value::as_str).unwrap_or_default();
+    (text(INDEX), text(ID))
+}
 
 /// The word of the closed set, or the entry's own where nobody knows what it means.
 pub(super) fn severity(word: &str) -> LogSeverity {
@@ -12,17 +25,16 @@ pub(super) fn severity(word: &str) -> LogSeverity {
     }
 }
 
-/// What a word means. A word with blanks around it is no word: no query would find it.
+/// What a word means, in whatever case it is written: as the cluster compares it, so that a query finds what reads so.
 fn level(word: &str) -> LogSeverityLevel {
-    match word.trim() == word {
-        true => LogSeverity::new(word).level(),
-        false => LogSeverityLevel::Unknown,
-    }
+    let is_it = |known: &str| word.eq_ignore_ascii_case(known);
+    let means = |level: &&LogSeverityLevel| is_it(level.word()) || level.aliases().iter().any(|alias| is_it(alias));
+    LogSeverityLevel::ALL.iter().find(means).copied().unwrap_or(LogSeverityLevel::Unknown)
 }
 
 /// All words that mean the same, in whatever case they are written.
 pub(super) fn spellings(wanted: &LogSeverity) -> Vec<String> {
-    match level(wanted.as_str().trim()) {
+    match wanted.level() {
         LogSeverityLevel::Unknown => vec![wanted.as_str().to_owned()],
         level => [level.word()].iter().chain(level.aliases()).map(|&word| word.to_owned()).collect(),
     }

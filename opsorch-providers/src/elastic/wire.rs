@@ -14,7 +14,6 @@ mod entry;
 mod hits;
 mod names;
 
-pub(super) use self::entry::Found;
 pub(super) use self::hits::{Answer, read};
 pub(super) use self::names::Names;
 

@@ -135,6 +135,12 @@ impl Lab {
         self.session.is_live(lacks)
     }
 
+    /// Whether time passes by itself, and cannot be moved.
+    pub(super) fn time_passes(&self) -> bool {
+        self.session.is_live("live, where time passes by itself")
+            || self.session.is_process("a plugin, where time passes by itself")
+    }
+
     /// Asks the provider.
     pub(super) async fn ask(&self, query: Query) -> Result<Response> {
         self.ask_within(self.context(), query).await

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use opsorch::secret::{Secret, SecretRef, SecretSource};
 use opsorch::transport::{Reply, Request, ReqwestTransport, Transport, Url};
-use opsorch::{Clock, Error, ManualClock, OperationSet, Result, Time, async_trait};
+use opsorch::{Clock, Error, ManualClock, OperationSet, Result, SystemClock, Time, async_trait};
 
 use super::lab::{CANARY, Hand};
 use super::live::{self, Limits, Live};
@@ -22,6 +22,10 @@ pub(super) enum Way {
         /// The double is asked without a connection.
         directly: bool,
     },
+    /// As [`Scripted`](Self::Scripted), but the provider is a process of its own: it tells the time by the system, and its
+    /// requests do not pass here.
+    #[cfg_attr(not(feature = "plugin"), allow(dead_code))]
+    Process,
     /// A real account.
     Live(Live),
     /// The recordings in this folder.
@@ -80,7 +84,7 @@ impl Session {
         };
         let (mut playing, mut live) = (None, None);
         match way {
-            Way::Scripted { .. } => {}
+            Way::Scripted { .. } | Way::Process => {}
             Way::Live(account) => {
                 live = Some(LiveNote { run: run.to_owned(), limits: account.limits.clone() });
             }
@@ -121,6 +125,7 @@ impl Session {
         let now = match (&self.way, recorded) {
             (_, Some(recorded)) => recorded,
             (Way::Live(live), None) => live.clock.now(),
+            (Way::Process, None) => SystemClock.now(),
             (_, None) => ManualClock::default().now(),
         };
         opened.begun.push(now);
@@ -131,7 +136,7 @@ impl Session {
 
     /// Whether a double is to be started for the vendor.
     pub(super) fn is_scripted(&self) -> bool {
-        matches!(self.way, Way::Scripted { .. })
+        matches!(self.way, Way::Scripted { .. } | Way::Process)
     }
 
     /// Whether the double is asked without a connection; what is recorded needs one.
@@ -142,7 +147,7 @@ impl Session {
     /// The vendor's address, where there is one. A double has its own.
     pub(super) fn url(&self, of_double: Option<Url>) -> Option<Url> {
         let url = match &self.way {
-            Way::Scripted { .. } => of_double,
+            Way::Scripted { .. } | Way::Process => of_double,
             Way::Live(live) => Some(live.url.clone()),
             // Nobody is asked there.
             Way::Replayed(_) => {
@@ -195,6 +200,15 @@ impl Session {
             self.lack(lacks);
         }
         self.live.is_some()
+    }
+
+    /// Whether the provider is a process of its own, which the check would have to know for this reason.
+    pub(super) fn is_process(&self, lacks: &'static str) -> bool {
+        let is_process = matches!(self.way, Way::Process);
+        if is_process {
+            self.lack(lacks);
+        }
+        is_process
     }
 
     /// Forgets what the check wanted so far: it was for what is not the rule's.

@@ -46,6 +46,8 @@ pub(super) type MakeDouble = Arc<dyn Fn(Arc<dyn Clock>) -> Box<dyn Double> + Sen
 pub(super) enum Making {
     /// From a configuration, through a registry.
     Configured {
+        /// For reports.
+        name: String,
         kind: &'static str,
         registry: Registry,
         configure: At<Value>,
@@ -73,7 +75,16 @@ fn rewrite<C: ProviderConfig>(config: &Value) -> serde_json::Result<Written> {
 impl Making {
     pub(super) fn configured<C: ProviderConfig>(configure: impl Fn(&Place) -> Value + Send + Sync + 'static) -> Self {
         let registry = Registry::new().register::<C>();
-        Self::Configured { kind: C::KIND, registry, configure: Arc::new(configure), rewrite: rewrite::<C> }
+        let name = C::KIND.to_owned();
+        Self::Configured { name, kind: C::KIND, registry, configure: Arc::new(configure), rewrite: rewrite::<C> }
+    }
+
+    /// Calls it by another name than that of its kind.
+    #[cfg(feature = "plugin")]
+    pub(super) fn named(mut self, text: &str) -> Self {
+        let (Self::Configured { name, .. } | Self::Direct { name, .. }) = &mut self;
+        text.clone_into(name);
+        self
     }
 
     pub(super) fn direct(name: &str, make: impl Fn(&Place) -> Result<Provider> + Send + Sync + 'static) -> Self {
@@ -110,8 +121,7 @@ impl Subject {
 
     pub(super) fn name(&self) -> &str {
         match &self.making {
-            Making::Configured { kind, .. } => kind,
-            Making::Direct { name, .. } => name,
+            Making::Configured { name, .. } | Making::Direct { name, .. } => name,
         }
     }
 
@@ -141,7 +151,7 @@ impl Subject {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(no_runtime)?;
         // Nothing is recorded, and nothing replayed.
         let way = match &self.way {
-            Way::Live(live) => Way::Live(live.clone()),
+            Way::Live(_) | Way::Process => self.way.clone(),
             Way::Scripted { .. } | Way::Replayed(_) => Way::Scripted { directly: true },
         };
         let session = Session::begin(&way, None, "no-rule", self.name(), &self.run);
@@ -267,6 +277,8 @@ impl Bench<'_> {
 
     /// Whether a double stands in for the vendor, so that its answers can be made to fail.
     pub(super) fn has_double(&self) -> bool {
-        !self.session.is_live("live, and a real vendor is not made to fail") && self.subject.double.is_some()
+        !self.session.is_live("live, and a real vendor is not made to fail")
+            && !self.session.is_process("a plugin, whose requests do not pass here")
+            && self.subject.double.is_some()
     }
 }

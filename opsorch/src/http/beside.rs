@@ -5,19 +5,18 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
-use opsorch_schema::Operation;
 use serde_json::Value;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
-pub(crate) use super::app::Caller;
 use super::app::App;
+pub(crate) use super::app::Caller;
 use super::auth::Authentication;
 pub(crate) use super::call::{Call, decoded};
 use super::options::Options;
 use super::pipeline::{self, Surface};
 use super::respond::Problem;
-pub(crate) use super::v1::{listed_providers, typed};
+pub(crate) use super::v1::{Listed, typed};
 use crate::{Error, OpsOrch, Result};
 
 /// Puts routes behind the checks of this surface: host, who it is, origin, how many requests are left, for so long. Handlers

@@ -28,7 +28,7 @@ pub use self::hooks::{WebhookDelivery, WebhookSink};
 #[cfg(feature = "mcp")]
 pub(crate) use self::operations::typed;
 #[cfg(feature = "mcp")]
-pub(crate) use self::providers::listed as listed_providers;
+pub(crate) use self::providers::Listed;
 use super::app::{App, Caller};
 use super::auth::Role;
 use super::respond::Problem;

@@ -89,7 +89,8 @@ fn cut(value: &mut Value, offset: usize, width: usize, path: &str, cuts: &mut Ve
             if is_long { length } else { longest }
         }
         Value::Object(object) => {
-            let inside = object.iter_mut().map(|(name, field)| cut(field, offset, width, &format!("{path}/{name}"), cuts));
+            let inside =
+                object.iter_mut().map(|(name, field)| cut(field, offset, width, &format!("{path}/{name}"), cuts));
             inside.max().unwrap_or(0)
         }
         _ => 0,
@@ -190,7 +191,8 @@ mod tests {
     fn windows_show_everything_once() {
         let text: String = (0..100_000).map(|number| char::from(b'a' + u8::try_from(number % 26).unwrap())).collect();
         let numbers: Vec<usize> = (0..9000).collect();
-        let value = json!({ "text": text, "numbers": numbers, "short": "s", "url": format!("https://e/{}", "x".repeat(3000)) });
+        let value =
+            json!({ "text": text, "numbers": numbers, "short": "s", "url": format!("https://e/{}", "x".repeat(3000)) });
         let (mut resume, mut texts, mut found) = (Resume::default(), String::new(), Vec::new());
         for _ in 0..1000 {
             let narrowed = Budget(16 * 1024).narrow(&value, &resume).unwrap();

@@ -1,6 +1,9 @@
 //! Calls of tools: from arguments through one of the two doors to an answer of bounded length.
 
-use opsorch_schema::{ApprovalRequest, Effect, GrantId, GrantState, Investigate, Operation, ProviderName, Response};
+use opsorch_schema::{
+    ApprovalRequest, Capability, Effect, GrantId, GrantState, Investigate, Operation, ProviderName, Response,
+    UnknownName,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -11,8 +14,8 @@ use super::cursor::{Resume, fingerprint};
 use super::inert::make_visible;
 use super::names::{self, Input};
 use crate::gate::Submitted;
-use crate::http::beside::{Call, Caller, listed_providers, typed};
-use crate::{Context, Error, OpsOrch, Result};
+use crate::http::beside::{Call, Caller, Listed, typed};
+use crate::{Context, Error, OpsOrch, Provider, Result};
 
 /// How often a page is asked for again with a lower limit, before its end is left out instead.
 const ATTEMPTS: usize = 4;
@@ -108,7 +111,7 @@ impl Desk<'_> {
                 return Ok(self.narrowed(value, &resume));
             }
             let fit = self.budget.items(&value);
-            if !names::is_paged(operation) || attempts == ATTEMPTS {
+            if !names::is_paged(operation) || attempts == ATTEMPTS || resume.skip > 0 {
                 return Ok(self.first_items(value, &resume));
             }
             let had = value.get("items").and_then(Value::as_array).map_or(0, Vec::len);
@@ -143,7 +146,8 @@ impl Desk<'_> {
         }
         if end < all.len() {
             let seen = all.get(..end).map(fingerprint);
-            let next = Resume { skip: end, seen, page: resume.page.clone(), ..Resume::default() }.written();
+            let next = Resume { skip: end, seen, page: resume.page.clone(), limit: resume.limit, ..Resume::default() }
+                .written();
             if let Value::Object(page) = &mut answer.value {
                 page.insert("next".into(), next.into());
             }
@@ -167,7 +171,9 @@ impl Desk<'_> {
         let mut notes = vec![format!("This answer is shown in part: {}.", some(&narrowed.cuts))];
         if let Some(next) = narrowed.next {
             let cursor = next.written();
-            notes.push(format!("Call the tool again with the same arguments and the cursor `{cursor}` for the next part."));
+            notes.push(format!(
+                "Call the tool again with the same arguments and the cursor `{cursor}` for the next part."
+            ));
         }
         Ok(Answer { value: narrowed.value, notes })
     }
@@ -196,9 +202,13 @@ impl Desk<'_> {
             Other::Investigate => self.investigate(arguments).await,
             Other::ListProviders => {
                 let resume = Resume::take(&mut arguments)?;
+                let capability = capability(&mut arguments)?;
                 expect_nothing(&arguments)?;
-                let items: Vec<_> = listed_providers(self.ops).collect();
-                self.first_items(json_of(&json!({ "items": json_of(&items)? }))?, &resume)
+                let wanted = |provider: &Provider| {
+                    capability.is_none_or(|wanted| provider.operations().iter().any(|one| one.capability() == wanted))
+                };
+                let items: Vec<_> = self.ops.providers().filter(|provider| wanted(provider)).map(Listed::of).collect();
+                self.first_items(json!({ "items": json_of(&items)? }), &resume)
             }
             Other::ListApprovals => {
                 let resume = Resume::take(&mut arguments)?;
@@ -234,7 +244,9 @@ impl Desk<'_> {
         let mut notes = Vec::new();
         if !self.budget.fits(&value) {
             budget::shorten(&mut value, self.budget);
-            notes.push("Not all items are shown, to keep the answer short; `gaps` says which, and how to read them.".into());
+            notes.push(
+                "Not all items are shown, to keep the answer short; `gaps` says which, and how to read them.".into(),
+            );
         }
         let mut answer = self.narrowed(value, &resume)?;
         answer.notes.splice(..0, notes);
@@ -294,6 +306,12 @@ fn expect_nothing(arguments: &Arguments) -> Result<()> {
         None => Ok(()),
         Some(name) => Err(Error::invalid(name, "the tool has no such argument")),
     }
+}
+
+fn capability(arguments: &mut Arguments) -> Result<Option<Capability>> {
+    let name = take_text(arguments, "capability")?;
+    name.map(|name| name.parse().map_err(|unknown: UnknownName| Error::invalid("capability", unknown.to_string())))
+        .transpose()
 }
 
 fn grant(mut arguments: Arguments) -> Result<GrantId> {

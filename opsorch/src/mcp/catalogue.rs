@@ -1,6 +1,6 @@
 //! The tools there are, as they are listed.
 
-use opsorch_schema::{ApprovalRequest, Effect, Investigate, Investigation, Operation};
+use opsorch_schema::{ApprovalRequest, Capability, Effect, Investigate, Investigation, Operation};
 use rmcp::model::{Tool, ToolAnnotations};
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
@@ -58,12 +58,16 @@ impl Other {
 
     fn summary(self) -> &'static str {
         match self {
-            Self::ListProviders => "Lists the providers there are, and which operations each offers.",
+            Self::ListProviders => {
+                "Lists the providers there are, or those of one capability, and which operations each offers."
+            }
             Self::Investigate => {
                 "Gathers what all sources know about an incident: timeline, alerts, error logs, key metrics, deployments, \
                  service, team, who is on call, open tickets; and what could not be found out."
             }
-            Self::ListApprovals => "Lists the changes that wait for people, and those that were approved and can be made.",
+            Self::ListApprovals => {
+                "Lists the changes that wait for people, and those that were approved and can be made."
+            }
             Self::GetApproval => {
                 "Reads what became of a proposed change. Poll it; it answers nothing and changes nothing."
             }
@@ -89,7 +93,15 @@ impl Other {
     fn input(self) -> Map<String, Value> {
         let mut input = match self {
             Self::Investigate => schema::input(SchemaGenerator::subschema_for::<Investigate>),
-            Self::ListProviders | Self::ListApprovals => schema::input(|_| object(&[])),
+            Self::ListApprovals => schema::input(|_| object(&[])),
+            Self::ListProviders => schema::input(|generator| {
+                let capability = generator.subschema_for::<Capability>();
+                json_schema!({
+                    "type": "object",
+                    "properties": { "capability": capability },
+                    "additionalProperties": false,
+                })
+            }),
             _ => schema::input(|_| object(&["id"])),
         };
         if matches!(self, Self::Investigate | Self::ListApprovals | Self::GetApproval | Self::ListProviders) {
@@ -101,7 +113,9 @@ impl Other {
     fn output(self) -> Map<String, Value> {
         schema::output(|generator| match self {
             Self::Investigate => generator.subschema_for::<Investigation>(),
-            Self::ListProviders => list(&json_schema!({ "type": "object", "required": ["name", "kind", "operations"] })),
+            Self::ListProviders => {
+                list(&json_schema!({ "type": "object", "required": ["name", "kind", "operations"] }))
+            }
             Self::ListApprovals => list(&generator.subschema_for::<ApprovalRequest>()),
             Self::GetApproval | Self::WithdrawApproval => proposal(generator, &["approval", "next"]),
             Self::RedeemApproval => json_schema!({
@@ -257,7 +271,8 @@ mod tests {
         for operation in Operation::ALL.iter().filter(|operation| Input::of(**operation) == Input::Fields) {
             let own = schema::input(|generator| operation.input_schema(generator));
             let own = own.get("properties").and_then(Value::as_object).expect("an object");
-            let added: &[&str] = if operation.effect() == Effect::Write { &["on", "justification", "idempotencyKey"] } else { &["on"] };
+            let added: &[&str] =
+                if operation.effect() == Effect::Write { &["on", "justification", "idempotencyKey"] } else { &["on"] };
             for name in added {
                 assert!(!own.contains_key(*name), "{operation} has a field `{name}`");
             }

@@ -120,7 +120,8 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
         let caller = self.caller(&context.extensions)?;
-        let usable = resources::listed().filter(|(other, _)| other.is_none_or(|other| self.may_use(&caller, Does::Other(other))));
+        let usable = resources::listed()
+            .filter(|(other, _)| other.is_none_or(|other| self.may_use(&caller, Does::Other(other))));
         Ok(ListResourcesResult::with_all_items(usable.map(|(_, resource)| resource).collect()))
     }
 

@@ -8,8 +8,10 @@ use serde_json::{Map, Value};
 use super::line::{self, Answer};
 use super::wire::FRAME_BYTES;
 
-/// How much is read at a time.
+/// How much is read at a time, and how little room for it is too little: what was read is shared with those who read it, so
+/// that more room is new memory.
 const CHUNK: usize = 64 * 1024;
+const LITTLE: usize = 4 * 1024;
 
 /// How much of a line that is no message is kept, to log it.
 const NOISE: usize = 4 * 1024;
@@ -48,10 +50,13 @@ impl Frames {
     pub(super) fn read(&mut self, mut read: impl FnMut(&mut BytesMut) -> io::Result<usize>) -> io::Result<bool> {
         // A turn is bounded, so that a plugin that never stops writing does not keep the others waiting.
         for _ in 0..16 {
-            self.buffer.reserve(CHUNK);
+            if self.buffer.capacity() - self.buffer.len() < LITTLE {
+                self.buffer.reserve(CHUNK);
+            }
+            let room = self.buffer.capacity() - self.buffer.len();
             match read(&mut self.buffer) {
                 Ok(0) => return Ok(true),
-                Ok(read) if read < CHUNK => return Ok(false),
+                Ok(read) if read < room => return Ok(false),
                 Ok(_) if self.buffer.len() > FRAME_BYTES => return Ok(false),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),

@@ -416,3 +416,9 @@ proptest! {
         prop_assert_eq!(whole, pages);
     }
 }
+
+#[test]
+fn the_future_of_a_query_may_move_between_threads() {
+    fn may_move<T: Send>(_: T) {}
+    let _ = |ops: &OpsOrch, cx: &Context| may_move(ops.query(cx, TicketQuery::new()));
+}

@@ -1,10 +1,10 @@
 //! Where a page ended.
 
-use opsorch::{Cursor, Error, LogQuery, Result, Time};
+use opsorch::{Cursor, Error, LogEntry, LogQuery, Result, Time};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::elastic::wire::Found;
+use crate::elastic::map;
 
 /// The last entry of a page: its time, and its index and id, by which entries of one time are ordered.
 ///
@@ -20,8 +20,9 @@ pub(super) struct Position {
 const PREFIX: &str = "log/";
 
 impl Position {
-    pub(super) fn of(found: &Found) -> Self {
-        Self { time: found.entry.timestamp, index: found.index.clone(), id: found.id.clone() }
+    pub(super) fn of(entry: &LogEntry) -> Self {
+        let (index, id) = map::key(entry);
+        Self { time: entry.timestamp, index: index.to_owned(), id: id.to_owned() }
     }
 
     /// Reads a cursor.
@@ -45,9 +46,9 @@ impl Position {
     }
 
     /// Whether an entry comes after it.
-    pub(super) fn is_before(&self, found: &Found) -> bool {
-        let time = found.entry.timestamp;
-        time < self.time || time == self.time && (&found.index, &found.id) > (&self.index, &self.id)
+    pub(super) fn is_before(&self, entry: &LogEntry) -> bool {
+        let time = entry.timestamp;
+        time < self.time || time == self.time && map::key(entry) > (&*self.index, &*self.id)
     }
 }
 

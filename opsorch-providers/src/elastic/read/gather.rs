@@ -1,9 +1,9 @@
 //! The entries of a page, as they come in from searches that order them by time alone.
 
-use opsorch::Time;
+use opsorch::{LogEntry, Time};
 
 use super::cursor::Position;
-use crate::elastic::wire::Found;
+use crate::elastic::map;
 
 /// Gathers a page. Entries of one time come in whatever order, and some of them twice; they leave in the order of index
 /// and id, once. Of a time with more of them than there is room for, only those that fit are kept.
@@ -12,9 +12,9 @@ pub(super) struct Gather {
     limit: usize,
     after: Option<Position>,
     /// Entries of times that are complete, in their order.
-    taken: Vec<Found>,
+    taken: Vec<LogEntry>,
     /// Entries of the last time, of which there may be more.
-    group: Vec<Found>,
+    group: Vec<LogEntry>,
     time: Option<Time>,
 }
 
@@ -27,13 +27,13 @@ impl Gather {
     }
 
     /// Takes an entry; none of a later time comes after it.
-    pub(super) fn push(&mut self, found: Found) {
-        if self.time != Some(found.entry.timestamp) {
+    pub(super) fn push(&mut self, entry: LogEntry) {
+        if self.time != Some(entry.timestamp) {
             self.close();
-            self.time = Some(found.entry.timestamp);
+            self.time = Some(entry.timestamp);
         }
-        if self.after.as_ref().is_none_or(|position| position.is_before(&found)) {
-            self.group.push(found);
+        if self.after.as_ref().is_none_or(|position| position.is_before(&entry)) {
+            self.group.push(entry);
         }
         if self.group.len() / 2 > self.room().saturating_add(SLACK) {
             self.sort();
@@ -56,7 +56,7 @@ impl Gather {
     }
 
     /// The page, and whether there is more.
-    pub(super) fn finish(mut self) -> (Vec<Found>, bool) {
+    pub(super) fn finish(mut self) -> (Vec<LogEntry>, bool) {
         self.close();
         let has_more = self.taken.len() > self.limit;
         self.taken.truncate(self.limit);
@@ -75,8 +75,8 @@ impl Gather {
 
     fn sort(&mut self) {
         if self.group.len() > 1 {
-            self.group.sort_by(|one, other| (&one.index, &one.id).cmp(&(&other.index, &other.id)));
-            self.group.dedup_by(|one, other| (&one.index, &one.id) == (&other.index, &other.id));
+            self.group.sort_by(|one, other| map::key(one).cmp(&map::key(other)));
+            self.group.dedup_by(|one, other| map::key(one) == map::key(other));
             self.group.truncate(self.room());
         }
     }

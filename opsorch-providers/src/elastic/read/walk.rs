@@ -128,7 +128,7 @@ impl Walk<'_> {
             state.failures.add_timeout(patience);
         }
         let found = answer.hits.len();
-        answer.hits.into_iter().for_each(|found| state.gather.push(found));
+        answer.hits.into_iter().for_each(|entry| state.gather.push(entry));
         let Some(last) = answer.last.filter(|_| found >= size && !answer.timed_out && !state.gather.is_full()) else {
             return Ok(Step::Done);
         };
@@ -183,7 +183,7 @@ impl Walk<'_> {
         // A search that stopped early may have left out anything; what is older than its last entry can be asked for.
         let next = found.last().filter(|_| has_more || state.timed_out).map(Position::of);
         let next = next.map(|position| position.to_cursor(query)).transpose()?;
-        let mut page = Page::new(found.into_iter().map(|found| found.entry).collect()).next(next);
+        let mut page = Page::new(found).next(next);
         page = state.failures.finish().into_iter().fold(page, Page::failure);
         Ok(match state.without_source {
             0 => page,

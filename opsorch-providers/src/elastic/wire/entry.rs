@@ -1,6 +1,7 @@
 //! The source of a hit, read straight from the bytes into a log entry: what has a place goes there, and a value is made
 //! only of what goes to the other fields.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -11,14 +12,6 @@ use serde_json::{Map, Value};
 
 use super::names::{Names, Role};
 use crate::elastic::map;
-
-/// A log entry, and what tells it from others of its time.
-#[derive(Debug)]
-pub(in crate::elastic) struct Found {
-    pub(in crate::elastic) entry: LogEntry,
-    pub(in crate::elastic) index: String,
-    pub(in crate::elastic) id: String,
-}
 
 /// An entry in the making.
 #[derive(Debug, Default)]
@@ -60,7 +53,7 @@ impl<'n> Draft<'n> {
         }
     }
 
-    pub(super) fn finish(self, time: Time, index: String, id: String) -> Found {
+    pub(super) fn finish(self, time: Time, index: String, id: String) -> LogEntry {
         let message = self.message.map(|(.., text)| text).unwrap_or_default();
         let mut entry = LogEntry::new(time, message);
         if let Some((.., word)) = self.severity {
@@ -70,9 +63,9 @@ impl<'n> Draft<'n> {
         entry.service = self.service.map(|(.., service)| service);
         entry.labels = self.labels;
         entry.fields = self.fields;
-        entry.metadata.insert("_id".to_owned(), Value::String(id.clone()));
-        entry.metadata.insert("_index".to_owned(), Value::String(index.clone()));
-        Found { entry, index, id }
+        entry.metadata.insert(map::ID.to_owned(), Value::String(id));
+        entry.metadata.insert(map::INDEX.to_owned(), Value::String(index));
+        entry
     }
 }
 
@@ -98,18 +91,45 @@ impl<'de> Visitor<'de> for Source<'_, '_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key::<String>()? {
+        while let Some(key) = map.next_key_seed(Key)? {
             let Some(names) = self.names.below(&key) else {
-                self.draft.put_other(key, map.next_value()?);
+                self.draft.put_other(key.into_owned(), map.next_value()?);
                 continue;
             };
             match map.next_value_seed(Member { names, draft: self.draft })? {
-                Some(rest) if names.place().is_some() => _ = self.draft.fields.insert(key, rest),
-                Some(rest) => self.draft.put_other(key, rest),
+                Some(rest) if names.place().is_some() => _ = self.draft.fields.insert(key.into_owned(), rest),
+                Some(rest) => self.draft.put_other(key.into_owned(), rest),
                 None => {}
             }
         }
         Ok(())
+    }
+}
+
+/// Reads the name of a member, which is not copied unless somebody keeps it.
+struct Key;
+
+impl<'de> DeserializeSeed<'de> for Key {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Cow<'de, str>, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Key {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a member")
+    }
+
+    fn visit_borrowed_str<E: Error>(self, key: &'de str) -> Result<Cow<'de, str>, E> {
+        Ok(Cow::Borrowed(key))
+    }
+
+    fn visit_str<E: Error>(self, key: &str) -> Result<Cow<'de, str>, E> {
+        Ok(Cow::Owned(key.to_owned()))
     }
 }
 
@@ -152,15 +172,11 @@ impl<'de> Visitor<'de> for Member<'_, '_> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Option<Value>, E> {
-        self.visit_string(text.to_owned())
-    }
-
-    fn visit_string<E: Error>(self, text: String) -> Result<Option<Value>, E> {
         Ok(match self.names.place().map(|place| place.role) {
-            None => Some(Value::String(text)),
-            Some(Role::Timestamp) => (text.len() > MILLISECONDS).then_some(Value::String(text)),
+            None => Some(Value::from(text)),
+            Some(Role::Timestamp) => (text.len() > MILLISECONDS).then(|| Value::from(text)),
             Some(_) => {
-                self.draft.put(self.names, text);
+                self.draft.put(self.names, text.to_owned());
                 None
             }
         })
@@ -203,7 +219,7 @@ impl<'de> Visitor<'de> for Member<'_, '_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<Value>, A::Error> {
         let mut rest = Map::new();
-        while let Some(key) = map.next_key::<String>()? {
+        while let Some(key) = map.next_key_seed(Key)? {
             let value = match self.names.below(&key) {
                 Some(names) => map.next_value_seed(Member { names, draft: self.draft })?,
                 None => Some(map.next_value()?),
@@ -212,7 +228,7 @@ impl<'de> Visitor<'de> for Member<'_, '_> {
                 Some(Value::String(text)) if self.names.holds_labels => {
                     self.draft.labels.insert(format!("labels.{key}"), text);
                 }
-                Some(value) => _ = rest.insert(key, value),
+                Some(value) => _ = rest.insert(key.into_owned(), value),
                 None => {}
             }
         }

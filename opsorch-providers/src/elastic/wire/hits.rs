@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use opsorch::Time;
+use opsorch::{LogEntry, Time};
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::entry::{Draft, Found, Source};
+use super::entry::{Draft, Source};
 use super::names::Names;
 use super::{Clusters, Shards};
 
@@ -18,7 +18,7 @@ pub(in crate::elastic) struct Answer {
     pub(in crate::elastic) timed_out: bool,
     pub(in crate::elastic) shards: Shards,
     pub(in crate::elastic) clusters: Clusters,
-    pub(in crate::elastic) hits: Vec<Found>,
+    pub(in crate::elastic) hits: Vec<LogEntry>,
     /// What the last hit is ordered by: its time, as the cluster counts, and what tells it from others of that time.
     pub(in crate::elastic) last: Option<(i64, i64)>,
     /// How many hits came without a source.

@@ -169,7 +169,7 @@ async fn a_catalogue_of_thousands_is_read_to_its_end() {
     let desk = Desk::over(vendor, json!({})).await;
     assert_eq!(desk.service_ids(ServiceQuery::new().limit(900)).await, ids(&|_| true));
     assert_eq!(
-        desk.service_ids(ServiceQuery::new().tag("env", "dev").limit(301)).await,
+        desk.service_ids(ServiceQuery::new().tag("env", "dev").limit(700)).await,
         ids(&|number| number % 2 == 1)
     );
     desk.wire.next("GET", "/entity", 3, Fate::Answer(status(500, &json!({}), &[])));

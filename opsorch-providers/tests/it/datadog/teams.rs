@@ -93,7 +93,7 @@ async fn a_query_over_thousands_of_teams_is_the_whole() {
     let desk = Desk::over(vendor, json!({})).await;
     let (mut found, mut next) = (Vec::new(), None);
     loop {
-        let mut query = TeamQuery::new().name("1").limit(211);
+        let mut query = TeamQuery::new().name("1").limit(500);
         query.cursor = next;
         let page = desk.teams(query).await.unwrap();
         next = page.next.clone();

@@ -64,7 +64,7 @@ pub(in crate::conformance) async fn a_silenced_alert_is_suppressed(bench: &Bench
 
 pub(in crate::conformance) async fn a_silence_ends(bench: &Bench<'_>) -> Checked<Verdict> {
     let lab = bench.open().await?;
-    if lab.is_live("live, where time passes by itself") {
+    if lab.time_passes() {
         nothing!("time cannot be moved");
     }
     let Some(id) = silenced(&lab).await? else { nothing!("there is no alert that fires and can be silenced") };

@@ -83,7 +83,7 @@ impl Writer {
             "responses": self.responses(row),
         });
         if let Some(body) = self.body(row) {
-            described["requestBody"] = body;
+            set(&mut described, "requestBody", body);
         }
         self.add(row.method.as_str(), &format!("/{}", row.path), described);
     }
@@ -93,10 +93,11 @@ impl Writer {
         let is_page = row.operation.output_type().starts_with("Page<");
         let mut success = json!({ "description": "Done.", "content": { "application/json": { "schema": output } } });
         if is_page {
-            success["headers"] = json!({
+            let headers = json!({
                 "X-OpsOrch-Complete": { "schema": { "enum": ["true", "false"] } },
                 "Link": { "schema": { "type": "string" }, "description": "The next page: send the body again to it." },
             });
+            set(&mut success, "headers", headers);
         }
         let mut responses = Map::new();
         responses.insert(row.status.as_str().to_owned(), success);
@@ -162,7 +163,7 @@ impl Writer {
         };
         let mut responses = json!({ "200": success, "default": { "$ref": "#/components/responses/Problem" } });
         if matches!(path, "/ready" | "/providers/{provider}/health") {
-            responses["503"] = json_of("Not everything works.", json!({ "type": "object" }));
+            set(&mut responses, "503", json_of("Not everything works.", json!({ "type": "object" })));
         }
         let in_path = placeholders(path).map(|name| parameter("path", name, true, json!({ "type": "string" })));
         let numbers = numbers(path)
@@ -175,10 +176,10 @@ impl Writer {
             "responses": responses,
         });
         if let Some(content) = body {
-            described["requestBody"] = json!({ "required": true, "content": content });
+            set(&mut described, "requestBody", json!({ "required": true, "content": content }));
         }
         if path.starts_with("/hooks/") {
-            described["security"] = json!([]);
+            set(&mut described, "security", json!([]));
         }
         self.add(route.method.as_str(), path, described);
     }
@@ -191,6 +192,13 @@ impl Writer {
 
     fn answer<T: JsonSchema>(&mut self, description: &str) -> Value {
         json_of(description, self.generator.subschema_for::<T>().to_value())
+    }
+}
+
+/// Adds a field to an object.
+fn set(object: &mut Value, name: &str, value: Value) {
+    if let Value::Object(fields) = object {
+        fields.insert(name.to_owned(), value);
     }
 }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::capability::Health;
 use crate::http::app::{App, Caller};
 use crate::http::respond::{self, Problem};
-use crate::{Error, OpsOrch, Result};
+use crate::{Error, Provider, Result};
 
 /// What is told of a provider.
 #[derive(Serialize)]
@@ -30,11 +30,10 @@ struct Items<T> {
     items: Vec<T>,
 }
 
-/// All providers, by name.
-pub(crate) fn listed(ops: &OpsOrch) -> impl Iterator<Item = Listed<'_>> {
-    ops.providers().map(|provider| {
+impl<'a> Listed<'a> {
+    pub(crate) fn of(provider: &'a Provider) -> Self {
         let target = provider.target(None);
-        Listed {
+        Self {
             name: provider.name().as_str(),
             kind: target.kind,
             operations: names(provider.operations()),
@@ -42,12 +41,12 @@ pub(crate) fn listed(ops: &OpsOrch) -> impl Iterator<Item = Listed<'_>> {
             tells_health: provider.health_check().is_some(),
             receives_webhooks: provider.webhook_receiver().is_some(),
         }
-    })
+    }
 }
 
 /// `GET /v1/providers`.
 pub(super) async fn list(State(app): State<Arc<App>>) -> Response {
-    let items = Items { items: listed(&app.ops).collect() };
+    let items = Items { items: app.ops.providers().map(Listed::of).collect() };
     respond::json(StatusCode::OK, &items, 4096).unwrap_or_else(|error| Problem(error).into_response())
 }
 

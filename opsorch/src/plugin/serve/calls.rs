@@ -233,7 +233,7 @@ fn reply(id: u64, result: Result<Vec<u8>, Failure>) -> Vec<u8> {
 /// Makes a call that a host of protocol 2 sent.
 async fn answer(provider: &Provider, name: &ProviderName, operation: Operation, params: Params) -> Result<Response> {
     let Params { input, context, timeout_ms, approval } = params;
-    let mut cx = Context::new(context.actor).request_id(&context.request_id);
+    let mut cx = Context::of_request(context.actor, &context.request_id);
     if let Some(trace) = &context.trace_id {
         cx = cx.trace_id(trace);
     }

@@ -126,8 +126,7 @@ mod tests {
 
     #[test]
     fn keys_are_derived_as_by_the_reference_implementation() {
-        // `echo -n password | argon2 somesalt -id -t 2 -m 8 -p 1`-like vector of the reference implementation's test.c
-        // (version 0x13, t=2, m=2^8, p=1).
+        // From test.c of the reference implementation: Argon2id, version 0x13, 2 passes, 2^8 KiB, 1 lane.
         let cost = Cost { memory_kib: 256, passes: 2, lanes: 1 };
         let key = derive(&Secret::new("password"), b"somesalt", cost).unwrap();
         let hex: String = key.expose().iter().map(|byte| format!("{byte:02x}")).collect();
