@@ -28,7 +28,7 @@ fn the_schema_has_no_async_no_clock_and_no_io() {
 #[test]
 fn the_environment_is_read_in_two_places() {
     let words = ["env::var(", "env::var_os(", "env::vars(", "env::vars_os("];
-    let places = ["opsorch/src/config/environment.rs: env::vars_os(", "opsorch/src/secret.rs: env::var("];
+    let places = ["opsorch/src/config/environment.rs: env::vars_os(", "opsorch/src/secret/environment.rs: env::var("];
     assert_eq!(uses(&SOURCES, &words), places);
 }
 
@@ -43,4 +43,27 @@ fn only_the_gate_makes_an_approved_input() {
     let places = uses(&SOURCES, &["Approved::new(", "Approved {"]);
     assert!(!places.is_empty());
     assert!(places.iter().all(|place| place.starts_with("opsorch/src/gate/")), "{places:#?}");
+}
+
+#[test]
+fn surfaces_call_providers_through_the_doors_only() {
+    let doors = ["core.gate", "gate::Gate", ".answer(cx", "dispatch(", "Reader>", "Writer>"];
+    assert_eq!(uses(&["opsorch/src/http", "opsorch/src/mcp"], &doors), [""; 0]);
+    assert!(!uses(&["opsorch/src/ops"], &doors).is_empty(), "the search finds what there is");
+}
+
+#[test]
+fn what_a_vendor_writes_is_private_to_its_kind() {
+    let wires = files("opsorch-providers/src", "rs").into_iter().filter(|file| {
+        let path = file.display().to_string();
+        path.ends_with("/wire.rs") || path.contains("/wire/")
+    });
+    let wires: Vec<_> = wires.collect();
+    assert!(wires.len() > 10, "{wires:?}");
+    for file in wires {
+        let text = read(&file);
+        let exposed: Vec<_> = text.lines().filter(|line| line.starts_with("pub ")).collect();
+        assert!(exposed.is_empty(), "{}: {exposed:#?}", file.display());
+    }
+    assert_eq!(uses(&["opsorch-providers/src"], &["pub mod wire", "pub use wire"]), [""; 0]);
 }

@@ -113,7 +113,7 @@ struct Kind<'a> {
 impl<'a> Kind<'a> {
     fn of(bench: &'a Bench<'_>, lab: &Lab) -> Option<Self> {
         match bench.making() {
-            Making::Configured { kind, registry, configure, rewrite } => {
+            Making::Configured { kind, registry, configure, rewrite, .. } => {
                 Some(Self { name: kind, registry, rewrite: *rewrite, config: configure(lab.place()) })
             }
             Making::Direct { .. } => None,

@@ -12,12 +12,6 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    /// A row that the store did not write like this.
-    pub(super) fn malformed(what: &str, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        let message = format!("the store holds a {what} that cannot be read; it was altered, or the file is damaged");
-        Self::Found(Error::unexpected(message).with_context("reason", why.into()))
-    }
-
     /// Whether the file is not a database at all.
     pub(super) fn is_no_database(&self) -> bool {
         matches!(self, Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase))

@@ -56,7 +56,7 @@ pub(super) fn outcome(connection: &Connection, grant: &GrantId) -> Result<Option
 pub(super) fn entries(connection: &Connection, from: u64, limit: u32) -> Result<Vec<StoredEntry>, Failure> {
     let sql =
         "SELECT sequence, leaf, substr(nodes, 1, 32) FROM entries WHERE sequence >= ?1 ORDER BY sequence LIMIT ?2";
-    all(connection, sql, params![i64::try_from(from).unwrap_or(i64::MAX), limit], rows::entry)
+    all(connection, sql, params![i64::try_from(from).unwrap_or(i64::MAX), limit], rows::stored_entry)
 }
 
 pub(super) fn checkpoint(connection: &Connection) -> Result<Option<String>, Failure> {
@@ -91,7 +91,7 @@ pub(super) fn node(connection: &Connection, level: u32, place: u64) -> Result<Op
     let last = place.checked_add(1).and_then(|places| places.checked_mul(width)?.checked_sub(1));
     let Some(last) = last.and_then(|last| i64::try_from(last).ok()) else { return Ok(None) };
     let sql = "SELECT substr(nodes, 32 * ?2 + 1, 32) FROM entries WHERE sequence = ?1";
-    one(connection, sql, params![last, level], |row| rows::hash(row.get(0)?))
+    one(connection, sql, params![last, level], |row| Ok(rows::hash(&row.get::<_, Vec<u8>>(0)?)?))
 }
 
 fn one<T>(

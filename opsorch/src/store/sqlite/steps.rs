@@ -4,9 +4,10 @@ use opsorch_schema::{Entry, Event, GrantId, Time};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, params};
 
 use super::failure::Failure;
-use super::tail::{Append, History, Tail};
+use super::tail::{Append, Tail};
 use super::{read, rows};
 use crate::audit::LogWriter;
+use crate::store::history::History;
 use crate::store::{
     BeginChange, Begun, FinishChange, Finished, GrantRecord, KeyUse, Request, Requested, Transition, Transitioned,
 };
@@ -161,7 +162,7 @@ impl<'a> Steps<'a> {
     fn version(&self, grant: &GrantId) -> Result<Option<u64>, Failure> {
         let mut statement = self.prepare("SELECT version FROM grants WHERE id = ?1")?;
         let version: Option<i64> = statement.query_row([grant.as_str()], |row| row.get(0)).optional()?;
-        version.map(|version| rows::unsigned("grant", version)).transpose()
+        Ok(version.map(|version| rows::unsigned("grant", version)).transpose()?)
     }
 
     /// The intent of a grant. The rows say where it may be; whether it is there, and what became of it, the log says.
@@ -175,7 +176,7 @@ impl<'a> Steps<'a> {
             let sequence = rows::unsigned("intent", sequence)?;
             let history = self.history(grant, sequence)?;
             if history.intent == Some(sequence) {
-                let lease_until = until.map(|text| rows::time("lease", text)).transpose()?;
+                let lease_until = until.map(|text| rows::time("lease", &text)).transpose()?;
                 return Ok(Some(Intent { sequence, is_open: !history.has_outcome, lease_until }));
             }
         }

@@ -1,15 +1,12 @@
 //! Where the log ends, and what it is made of: entries, the nodes of its tree, its signed head.
 
-use std::borrow::Cow;
-
-use opsorch_schema::{Entry, Event, GrantId};
+use opsorch_schema::{Entry, GrantId};
 use rusqlite::{Connection, params};
-use serde::Deserialize;
 
 use super::failure::Failure;
 use super::{file, read, rows};
-use crate::Error;
 use crate::audit::{Frontier, LogWriter, leaf_hash};
+use crate::store::history::{self, History, Said};
 
 /// The end of the log as this connection saw it last: all that is needed to append.
 #[derive(Debug)]
@@ -38,7 +35,7 @@ impl Tail {
         file::expect_schema(transaction)?;
         let mut statement = transaction.prepare_cached("SELECT frontier, head FROM tree")?;
         let (frontier, head): (Vec<u8>, _) = statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let tree = Frontier::from_bytes(&frontier).map_err(|error| Failure::malformed("tree", error))?;
+        let tree = Frontier::from_bytes(&frontier).map_err(|error| rows::malformed("tree", error))?;
         Ok(Self { version, tree, head })
     }
 
@@ -83,87 +80,24 @@ impl Tail {
     ///
     /// It reads all of them, which takes some microseconds for each.
     pub(super) fn history(&self, transaction: &Connection, grant: &GrantId, since: u64) -> Result<History, Failure> {
-        let mut tree = tree_of(transaction, since)?;
-        let mut history = History::default();
+        let mut tree = history::tree_of(since, |level, place| read::node(transaction, level, place))?;
+        let (mut history, mut unreadable) = (History::default(), None);
         let sql = "SELECT leaf FROM entries WHERE sequence >= ?1 ORDER BY sequence";
         let mut statement = transaction.prepare_cached(sql)?;
         let mut leaves = statement.query([rows::signed(since)?])?;
         while let Some(row) = leaves.next()? {
-            let leaf = row.get_ref(0)?.as_bytes().map_err(|error| Failure::malformed("log entry", error))?;
-            history.read(grant, tree.size(), leaf);
+            let leaf = row.get_ref(0)?.as_bytes().map_err(|error| rows::malformed("log entry", error))?;
+            match Said::read(leaf) {
+                Ok(said) if said.is_of(grant) => history.add(tree.size(), said.event),
+                Ok(_) => {}
+                // It might say more, if it was signed.
+                Err(error) => unreadable = Some(error),
+            }
             tree.push(leaf_hash(leaf));
         }
-        if (tree.size(), tree.root()) == (self.tree.size(), self.tree.root()) {
-            return history.complete();
+        if (tree.size(), tree.root()) != (self.tree.size(), self.tree.root()) {
+            return Err(history::not_signed(since).into());
         }
-        let message = format!("the stored log is not what was signed: entries from {since} on were changed; verify it");
-        Err(Error::unexpected(message).into())
+        unreadable.map_or(Ok(history), |error| Err(error.into()))
     }
-}
-
-/// What the log says of one grant.
-#[derive(Debug, Default)]
-pub(super) struct History {
-    /// The sequence of its intent.
-    pub(super) intent: Option<u64>,
-    /// Whether the intent has an outcome.
-    pub(super) has_outcome: bool,
-    /// Whether it was denied, taken back or lapsed.
-    was_refused: bool,
-    /// An entry that cannot be read, and might say more.
-    unreadable: Option<serde_json::Error>,
-}
-
-impl History {
-    /// Adds an entry of the grant.
-    pub(super) fn add(&mut self, sequence: u64, event: Event) {
-        match event {
-            Event::Intent => self.intent = Some(sequence),
-            Event::Outcome => self.has_outcome = true,
-            Event::Denied | Event::Withdrawn | Event::Revoked | Event::Expired => self.was_refused = true,
-            _ => {}
-        }
-    }
-
-    /// Whether the grant's life has ended, whatever its record says by now: somebody may have put an older record back,
-    /// which the gate did seal.
-    pub(super) fn is_over(&self) -> bool {
-        self.intent.is_some() || self.was_refused
-    }
-
-    /// Reads a leaf, and adds it if it is of the grant.
-    fn read(&mut self, grant: &GrantId, sequence: u64, leaf: &[u8]) {
-        /// All that is read of it.
-        #[derive(Deserialize)]
-        struct Said<'a> {
-            event: Event,
-            #[serde(borrow)]
-            grant: Option<Cow<'a, str>>,
-        }
-
-        match serde_json::from_slice::<Said<'_>>(leaf) {
-            Ok(said) if said.grant.as_deref() == Some(grant.as_str()) => self.add(sequence, said.event),
-            Ok(_) => {}
-            Err(error) => self.unreadable = Some(error),
-        }
-    }
-
-    fn complete(self) -> Result<Self, Failure> {
-        match self.unreadable {
-            Some(error) => Err(Failure::malformed("log entry", error)),
-            None => Ok(self),
-        }
-    }
-}
-
-/// The tree as it was when it had this size, from its full nodes.
-fn tree_of(transaction: &Connection, size: u64) -> Result<Frontier, Failure> {
-    let mut bytes = size.to_be_bytes().to_vec();
-    for level in (0..u64::BITS).rev().filter(|level| size >> level & 1 == 1) {
-        // The subtree over the leaves that the higher bits of the size do not cover.
-        let node = read::node(transaction, level, (size >> level) - 1)?;
-        let missing = || Failure::malformed("tree", format!("a node of level {level} is missing"));
-        bytes.extend(node.ok_or_else(missing)?.as_bytes());
-    }
-    Frontier::from_bytes(&bytes).map_err(|error| Failure::malformed("tree", error))
 }
