@@ -26,9 +26,14 @@ fn the_schema_has_no_async_no_clock_and_no_io() {
 }
 
 #[test]
-fn the_environment_is_read_in_two_places() {
+fn the_environment_is_read_for_configurations_and_secrets_only() {
     let words = ["env::var(", "env::var_os(", "env::vars(", "env::vars_os("];
-    let places = ["opsorch/src/config/environment.rs: env::vars_os(", "opsorch/src/secret/environment.rs: env::var("];
+    let places = [
+        "opsorch/src/config/environment.rs: env::vars_os(",
+        "opsorch/src/secret/environment.rs: env::var_os(",
+        "opsorch/src/secret/environment.rs: env::vars_os(",
+        "opsorch/src/secret/source.rs: env::var(",
+    ];
     assert_eq!(uses(&SOURCES, &words), places);
 }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state, map_request};
+use http::header::AUTHORIZATION;
 use serde_json::Value;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
@@ -27,6 +28,11 @@ pub(crate) fn guarded(routes: Router, ops: &OpsOrch, auth: Authentication, optio
     let admit = |State(app): State<Arc<App>>, request: Request, next: Next| async move {
         pipeline::run_as(Surface::Mcp, &app, request, next).await
     };
+    // Behind here nothing has a use for a credential, and what is not there is not logged.
+    let routes = routes.layer(map_request(|mut request: Request| async move {
+        request.headers_mut().remove(AUTHORIZATION);
+        request
+    }));
     routes.layer(from_fn_with_state(app, admit)).layer(CompressionLayer::new().compress_when(large))
 }
 

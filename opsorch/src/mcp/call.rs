@@ -201,7 +201,7 @@ impl Desk<'_> {
         match other {
             Other::Investigate => self.investigate(arguments).await,
             Other::ListProviders => {
-                let resume = Resume::take(&mut arguments)?;
+                let resume = own_cursor(&mut arguments)?;
                 let capability = capability(&mut arguments)?;
                 expect_nothing(&arguments)?;
                 let wanted = |provider: &Provider| {
@@ -211,14 +211,14 @@ impl Desk<'_> {
                 self.first_items(json!({ "items": json_of(&items)? }), &resume)
             }
             Other::ListApprovals => {
-                let resume = Resume::take(&mut arguments)?;
+                let resume = own_cursor(&mut arguments)?;
                 expect_nothing(&arguments)?;
                 let mut list = json!({ "items": json_of(&approvals.list().await?)? });
                 make_visible(&mut list);
                 self.first_items(list, &resume)
             }
             Other::GetApproval => {
-                let resume = Resume::take(&mut arguments)?;
+                let resume = own_cursor(&mut arguments)?;
                 let mut value = told(&approvals.get(&grant(arguments)?).await?, None)?;
                 make_visible(&mut value);
                 self.narrowed(value, &resume)
@@ -236,7 +236,7 @@ impl Desk<'_> {
     }
 
     async fn investigate(self, mut arguments: Arguments) -> Result<Answer> {
-        let resume = Resume::take(&mut arguments)?;
+        let resume = own_cursor(&mut arguments)?;
         let wanted: Investigate = parsed(Value::Object(arguments))?;
         let found = self.ops.investigate(self.cx(), wanted).await?;
         let mut value = json_of(&found)?;
@@ -267,7 +267,7 @@ impl From<Error> for Malformed {
 fn paged(operation: Operation, mut arguments: Arguments, resume: &Resume) -> Result<Arguments> {
     if let Some(cursor) = &resume.page {
         if !names::is_paged(operation) {
-            return Err(Error::invalid("cursor", "expected a cursor as this tool gave it, to the letter"));
+            return Err(foreign_cursor());
         }
         arguments.insert("cursor".into(), cursor.as_str().into());
     }
@@ -275,6 +275,16 @@ fn paged(operation: Operation, mut arguments: Arguments, resume: &Resume) -> Res
         arguments.insert("limit".into(), limit.into());
     }
     Ok(arguments)
+}
+
+/// The cursor of a tool that has none but ours.
+fn own_cursor(arguments: &mut Arguments) -> Result<Resume> {
+    let resume = Resume::take(arguments)?;
+    if resume.page.is_some() { Err(foreign_cursor()) } else { Ok(resume) }
+}
+
+fn foreign_cursor() -> Error {
+    Error::invalid("cursor", "expected a cursor as this tool gave it, to the letter")
 }
 
 /// The input of an operation, from what is left of the arguments.

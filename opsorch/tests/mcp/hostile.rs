@@ -84,6 +84,8 @@ async fn arguments_that_mean_nothing_are_refused_with_their_names() {
         ("create-ticket", json!({ "title": "x", "on": 1 }), "on"),
         ("create-ticket", json!({}), "body"),
         ("list-approvals", json!({ "all": true }), "all"),
+        ("list-approvals", json!({ "cursor": "5" }), "cursor"),
+        ("investigate-incident", json!({ "incident": "inc-1", "cursor": "5" }), "cursor"),
         ("get-approval", json!({}), "id"),
         ("investigate-incident", json!({ "incident": "inc-1", "limit": 0 }), "limit"),
     ];
