@@ -1,7 +1,7 @@
 //! The control plane for an AI agent, over the Model Context Protocol on stdin and stdout.
 //!
-//! `cargo run --features control-plane --example mcp_stdio [-- opsorch.toml]`: with a configuration, its providers; without one, a small made-up world
-//! to try it on. A client such as an editor or a chat starts it: the command is all it needs.
+//! `cargo run --features mcp --example mcp_stdio [-- opsorch.toml]`: with a configuration, its providers; without one, a small
+//! made-up world to try it on. A client such as an editor or a chat starts it: the command is all it needs.
 
 use opsorch::gate::Rules;
 use opsorch::http::Role;
@@ -13,6 +13,7 @@ use opsorch_testkit::MemoryProvider;
 const POLICY: &str = r#"
 [[rule]]
 name = "agents ask"
+operations = ["*"]
 actors = ["agent"]
 decision = "require-approval"
 quorum = "1 of approver"

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::gate::{AccessRules, GateSettings, People, Rule, Rules};
-use crate::secret::{SecretStore, SecretsConfig, StoredProvider};
+use crate::secret::{SecretRef, SecretStore, SecretsConfig, StoredProvider};
 use crate::{BuildEnv, Error, Provider, Registry, Result};
 
 pub(crate) use read::{decode, named, parse_toml, read_limited};
@@ -377,6 +377,12 @@ pub enum StoreConfig {
         /// The file, which is made on first use.
         path: PathBuf,
     },
+    /// In PostgreSQL, for many processes; needs the cargo feature `postgres`, and keys that they share
+    /// ([`Builder::keys`](crate::Builder::keys)).
+    Postgres {
+        /// The database, as `store::PostgresStore` reads it: a secret, because it holds a password.
+        url: SecretRef,
+    },
 }
 
 #[derive(Default, Deserialize)]
@@ -404,6 +410,7 @@ struct PolicyTable {
 struct StoreTable {
     kind: StoreKind,
     path: Option<PathBuf>,
+    url: Option<SecretRef>,
 }
 
 #[derive(Default, Deserialize)]
@@ -412,19 +419,25 @@ enum StoreKind {
     #[default]
     Memory,
     Sqlite,
+    Postgres,
 }
 
 impl TryFrom<StoreTable> for StoreConfig {
     type Error = Error;
 
     fn try_from(table: StoreTable) -> Result<Self> {
-        match (table.kind, table.path) {
-            (StoreKind::Memory, None) => Ok(Self::Memory),
-            (StoreKind::Memory, Some(_)) => {
-                Err(Error::invalid("store.path", "a store in memory has no path; take it out"))
-            }
-            (StoreKind::Sqlite, Some(path)) => Ok(Self::Sqlite { path }),
-            (StoreKind::Sqlite, None) => Err(Error::invalid("store.path", "this key is missing")),
+        let needless = |key: &str, kind: &str| Err(Error::invalid(format!("store.{key}"), format!("{kind} has no {key}; take it out")));
+        let missing = |key: &str| Err(Error::invalid(format!("store.{key}"), "this key is missing"));
+        match (table.kind, table.path, table.url) {
+            (StoreKind::Memory, None, None) => Ok(Self::Memory),
+            (StoreKind::Memory, Some(_), _) => needless("path", "a store in memory"),
+            (StoreKind::Memory, None, Some(_)) => needless("url", "a store in memory"),
+            (StoreKind::Sqlite, Some(path), None) => Ok(Self::Sqlite { path }),
+            (StoreKind::Sqlite, None, _) => missing("path"),
+            (StoreKind::Sqlite, Some(_), Some(_)) => needless("url", "a store in SQLite"),
+            (StoreKind::Postgres, None, Some(url)) => Ok(Self::Postgres { url }),
+            (StoreKind::Postgres, _, None) => missing("url"),
+            (StoreKind::Postgres, Some(_), Some(_)) => needless("path", "a store in PostgreSQL"),
         }
     }
 }

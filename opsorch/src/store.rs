@@ -4,7 +4,13 @@
 //! hope: either everything of a step is committed, durably, together with its entry in the log and a signed head of
 //! the log, or nothing is. If it cannot, it says so, and the change is refused.
 
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod history;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod rows;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
@@ -16,6 +22,8 @@ use async_trait::async_trait;
 use opsorch_schema::{Digest, Entry, GrantId, GrantState, Identity, Time};
 
 pub use memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use postgres::{Commits, PostgresOptions, PostgresStore};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteOptions, SqliteStore};
 

@@ -83,7 +83,7 @@ impl LogWriter {
     }
 
     /// Whether two writers sign with the same key, so that their entries may share a head.
-    #[cfg(feature = "sqlite")]
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub(crate) fn has_key_of(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.key, &other.key) || self.key.verifier() == other.key.verifier()
     }

@@ -209,7 +209,7 @@ impl Builder {
         let providers: BTreeMap<_, _> = built.into_iter().map(by_name).collect();
         let store = match self.store {
             Some(store) => store,
-            None => open_store(config.store())?,
+            None => open_store(config.store(), &env, self.keys.is_some()).await?,
         };
         let mut routes = config.routes;
         routes.extend(self.routes);
@@ -255,8 +255,21 @@ impl Builder {
     }
 }
 
-fn open_store(config: &StoreConfig) -> Result<Arc<dyn Store>> {
+async fn open_store(config: &StoreConfig, env: &BuildEnv, has_keys: bool) -> Result<Arc<dyn Store>> {
     match config {
+        StoreConfig::Postgres { .. } if !has_keys => {
+            let message = "a store that processes share needs keys that they share; give them with `Builder::keys`";
+            Err(Error::invalid("store.kind", message))
+        }
+        #[cfg(feature = "postgres")]
+        StoreConfig::Postgres { url } => {
+            let url = env.secret(url).await.map_err(|error| error.with_context("in", "store.url"))?;
+            Ok(Arc::new(crate::store::PostgresStore::open(&url).await?))
+        }
+        #[cfg(not(feature = "postgres"))]
+        StoreConfig::Postgres { .. } => {
+            Err(Error::unsupported("the store `postgres` needs the cargo feature `postgres` of the crate opsorch"))
+        }
         StoreConfig::Memory => Ok(Arc::new(MemoryStore::new())),
         #[cfg(feature = "sqlite")]
         StoreConfig::Sqlite { path } => Ok(Arc::new(crate::store::SqliteStore::open(path)?)),

@@ -33,6 +33,14 @@ impl History {
         }
     }
 
+    /// Adds what another stretch of the log says.
+    #[cfg(feature = "postgres")]
+    pub(super) fn join(&mut self, other: Self) {
+        self.intent = self.intent.or(other.intent);
+        self.has_outcome |= other.has_outcome;
+        self.was_refused |= other.was_refused;
+    }
+
     /// Whether the grant's life has ended, whatever its record says by now: somebody may have put an older record back,
     /// which the gate did seal.
     pub(super) fn is_over(&self) -> bool {

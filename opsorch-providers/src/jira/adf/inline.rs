@@ -10,7 +10,7 @@ use super::{MENTION, Mark, Node};
 const MARKS: [&str; 5] = ["link", "strike", "strong", "em", "code"];
 
 /// Whether a character may mean something in a line.
-pub(super) const fn is_special(letter: char) -> bool {
+pub(super) fn is_special(letter: char) -> bool {
     matches!(
         letter,
         '\\' | '`'
@@ -32,12 +32,7 @@ pub(super) const fn is_special(letter: char) -> bool {
             | '('
             | ')'
             | ':'
-    ) || is_control(letter)
-}
-
-/// As [`char::is_control`], which is not `const`.
-const fn is_control(letter: char) -> bool {
-    matches!(letter, '\0'..='\x1f' | '\x7f'..='\u{9f}')
+    ) || letter.is_control()
 }
 
 /// A paragraph. Characters are escaped only where CommonMark would read something else.

@@ -107,22 +107,13 @@ impl Line {
 
 /// Whether nothing in a text means anything behind the beginning of a line.
 fn are_harmless(text: &str) -> bool {
-    // Bytes of longer characters are looked at only where they may be of a control character (U+0080 to U+009F).
-    const BY_BYTE: [bool; 256] = {
-        let mut table = [true; 256];
-        let mut byte = 0;
-        while byte < 128 {
-            table[byte] = is_harmless(byte as u8 as char);
-            byte += 1;
-        }
-        table[0xC2] = false;
-        table
-    };
-    text.bytes().all(|byte| BY_BYTE[usize::from(byte)]) || text.chars().all(is_harmless)
+    // Most texts are harmless byte for byte, which is quicker: a control character beyond ASCII (U+0080 to U+009F) ends with
+    // the byte of its own number.
+    text.bytes().all(|byte| is_harmless(char::from(byte))) || text.chars().all(is_harmless)
 }
 
 /// Whether a character means nothing anywhere behind the beginning of a line.
-const fn is_harmless(letter: char) -> bool {
+fn is_harmless(letter: char) -> bool {
     !is_special(letter) || matches!(letter, '.' | '-' | '+' | '=' | '(' | ')' | ':')
 }
 

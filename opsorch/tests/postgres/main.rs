@@ -1,0 +1,2 @@
+//! Tests of the store in PostgreSQL.
+#![allow(missing_docs)]
