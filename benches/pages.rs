@@ -2,8 +2,8 @@
 //! allocations, from the bytes of the answers through the provider. Beside it, in the same run, `serde_json` decodes the same
 //! bytes into typed structs, which are nobody's schema yet. The goal is a ratio of 1.4 at most.
 //!
-//! `cargo bench -p opsorch-benches --bench pages`. The payloads are made from a seed ([`payload`](opsorch_benches::payload)), in pages of 100 items as
-//! the vendors give them; nothing is sent over a network. A vendor is a row in [`vendors`]; `-- jira` measures that one alone.
+//! `cargo bench -p opsorch-benches --bench pages`. The payloads are made from a seed ([`payload`](opsorch_benches::payload)), in pages of 100 items
+//! as the vendors give them, and of 1 000 log entries; nothing is sent over a network. A vendor is a row in [`vendors`]; `-- jira` measures that one alone.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::any::Any;
@@ -13,13 +13,16 @@ use std::sync::Arc;
 use allocation_counter::measure;
 use opsorch::secret::SecretRef;
 use opsorch::transport::{Bytes, Request};
-use opsorch::{Actor, BuildEnv, Context, IncidentQuery, OpsOrch, ProviderConfig, TicketQuery};
-use opsorch_benches::payload::{github_issues, jira_issues, pagerduty_incidents};
+use opsorch::{Actor, BuildEnv, Context, IncidentQuery, LogQuery, OpsOrch, ProviderConfig, TicketQuery, Time};
+use opsorch_benches::payload::{LOG_PAGE, datadog_logs, elastic_hits, github_issues, jira_issues, pagerduty_incidents};
 use opsorch_benches::{Canned, cpu_seconds, plain};
+use opsorch_providers::datadog::DatadogConfig;
+use opsorch_providers::elastic::{Distribution, ElasticConfig};
 use opsorch_providers::github::GitHubConfig;
 use opsorch_providers::jira::{self, JiraConfig};
 use opsorch_providers::pagerduty::PagerDutyConfig;
 use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 /// How many items are read at once.
@@ -62,6 +65,18 @@ fn vendors() -> Vec<Vendor> {
             pages: github_issues,
             provider: github,
             plain: |pages, items| decode::<Vec<plain::GitHubIssue>>(pages, items, Vec::len),
+        },
+        Vendor {
+            name: "elastic",
+            pages: elastic_hits,
+            provider: elastic,
+            plain: |pages, items| decode::<plain::Elastic>(pages, items, |it| it.hits.hits.len()),
+        },
+        Vendor {
+            name: "datadog",
+            pages: datadog_logs,
+            provider: datadog,
+            plain: |pages, items| decode::<plain::Datadog>(pages, items, |it| it.data.len()),
         },
     ]
 }
@@ -138,7 +153,7 @@ fn pagerduty(pages: Vec<Bytes>, items: u32) -> Read {
     let cx = Context::new(Actor::service("bench"));
     // With a beginning nobody asks whether there is something older.
     let count = usize::try_from(items).unwrap();
-    let query = IncidentQuery::new().since("2025-12-01T00:00:00Z".parse::<opsorch::Time>().unwrap()).limit(items);
+    let query = IncidentQuery::new().since("2025-12-01T00:00:00Z".parse::<Time>().unwrap()).limit(items);
     Box::new(move || {
         let page = runtime.block_on(ops.incidents(&cx).query(black_box(query.clone()))).unwrap();
         assert!(page.is_complete() && page.items.iter().all(|incident| incident.description.is_some()));
@@ -180,6 +195,47 @@ fn tickets(config: impl ProviderConfig, transport: Canned, items: u32) -> Read {
                 return Box::new(read) as Box<dyn Any>;
             }
         }
+    })
+}
+
+fn elastic(pages: Vec<Bytes>, items: u32) -> Read {
+    let date = json!({ "date": { "type": "date", "metadata_field": false, "searchable": true, "aggregatable": true } });
+    let fields = json!({ "indices": [".ds-logs-shop-default-2026.01.01-000042"], "fields": { "@timestamp": date } });
+    let opened = json!({ "id": "46ToAwMDaWR5BXV1aWQyKwZub2RlXzM=", "_shards": { "total": 3, "failed": 0 } });
+    let first = [fields, opened].map(|answer| Bytes::from(answer.to_string()));
+    // A search goes on after the last hit of the one before, which is ordered by its number too.
+    let place = |request: &Request| match request.url.path() {
+        "/_search" => {
+            let body: Value = serde_json::from_slice(&request.body).unwrap();
+            let last = body.pointer("/search_after/1").and_then(Value::as_u64);
+            Some(last.map_or(2, |last| 3 + usize::try_from(last).unwrap() / LOG_PAGE))
+        }
+        path => Some(usize::from(path.ends_with("/_pit"))),
+    };
+    let url = "https://es.example.org:9200".parse().unwrap();
+    let config = ElasticConfig::new(url).distribution(Distribution::Elasticsearch);
+    logs(config, Canned::by(place, first.into_iter().chain(pages).collect()), items)
+}
+
+fn datadog(pages: Vec<Bytes>, items: u32) -> Read {
+    let config = DatadogConfig::new(SecretRef::literal("api key"), SecretRef::literal("application key"));
+    logs(config, Canned::new(pages), items)
+}
+
+/// Reads log entries, all at once.
+fn logs(config: impl ProviderConfig, transport: Canned, items: u32) -> Read {
+    let (runtime, ops) = control_plane(config, transport);
+    let count = usize::try_from(items).unwrap();
+    let cx = Context::new(Actor::service("bench"));
+    let [start, end] = ["2025-12-31T00:00:00Z", "2026-01-02T00:00:00Z"].map(|time| time.parse::<Time>().unwrap());
+    let query = LogQuery::new(start, end).limit(items);
+    Box::new(move || {
+        let page = runtime.block_on(ops.logs(&cx).query(black_box(query.clone()))).unwrap();
+        assert!(
+            page.is_complete() && page.items.iter().all(|entry| entry.service.is_some() && entry.severity.is_some())
+        );
+        assert_eq!(page.items.len(), count);
+        Box::new(page.items)
     })
 }
 

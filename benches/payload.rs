@@ -1,7 +1,9 @@
 //! What vendors answer, made from a seed: the members, the nesting and the lengths of the real answers.
 //!
-//! The same seed makes the same bytes. Pages have 100 items, the most that each of the vendors gives.
+//! The same seed makes the same bytes.
 
+mod datadog;
+mod elastic;
 mod github;
 mod jira;
 mod pagerduty;
@@ -11,8 +13,11 @@ use serde_json::Value;
 
 use crate::Random;
 
-/// How many items a vendor gives at once.
+/// How many items a vendor gives at once: 100 is the most that each of them gives.
 pub const PAGE: usize = 100;
+
+/// How many log entries are given at once: the most that Datadog gives, and as many as Elasticsearch is asked for.
+pub const LOG_PAGE: usize = 1_000;
 
 /// The first moment, in seconds since 1970: 2026-01-01T00:00:00Z. Each item is a minute older than the one before.
 const NEWEST: i64 = 1_767_225_600;
@@ -20,26 +25,44 @@ const NEWEST: i64 = 1_767_225_600;
 /// The seed of all payloads.
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 
+/// What a search of Datadog's logs answers, the newest first.
+pub fn datadog_logs(items: usize) -> Vec<Bytes> {
+    pages(items, LOG_PAGE, datadog::log, datadog::page)
+}
+
+/// What searches of Elasticsearch answer, the newest first. After the last hit comes an answer without any.
+pub fn elastic_hits(items: usize) -> Vec<Bytes> {
+    let mut answers = pages(items, LOG_PAGE, elastic::hit, elastic::page);
+    answers.push(Bytes::from(elastic::page(Vec::new(), answers.len(), true).to_string()));
+    answers
+}
+
 /// What GitHub lists: the issues of a repository, the newest first.
 pub fn github_issues(items: usize) -> Vec<Bytes> {
-    pages(items, github::issue, |issues, _, _| Value::Array(issues))
+    pages(items, PAGE, github::issue, |issues, _, _| Value::Array(issues))
 }
 
 /// What a search of Jira Cloud answers: issues, with documents for descriptions.
 pub fn jira_issues(items: usize) -> Vec<Bytes> {
-    pages(items, jira::issue, jira::page)
+    pages(items, PAGE, jira::issue, jira::page)
 }
 
 /// What PagerDuty lists: incidents with their bodies, the newest first.
 pub fn pagerduty_incidents(items: usize) -> Vec<Bytes> {
-    pages(items, pagerduty::incident, pagerduty::page)
+    pages(items, PAGE, pagerduty::incident, pagerduty::page)
 }
 
-/// Makes items and puts them into pages; `page` is given the items, the number of the page from 0, and whether it is the last.
-fn pages(items: usize, item: fn(&mut Text, usize) -> Value, page: fn(Vec<Value>, usize, bool) -> Value) -> Vec<Bytes> {
-    let (mut text, last) = (Text(Random::new(SEED)), items.div_ceil(PAGE) - 1);
+/// Makes items and puts them into pages of a size; `page` is given the items, the number of the page from 0, and whether it
+/// is the last.
+fn pages(
+    items: usize,
+    size: usize,
+    item: fn(&mut Text, usize) -> Value,
+    page: fn(Vec<Value>, usize, bool) -> Value,
+) -> Vec<Bytes> {
+    let (mut text, last) = (Text(Random::new(SEED)), items.div_ceil(size) - 1);
     let page = |number: usize| {
-        let indices = number * PAGE..items.min((number + 1) * PAGE);
+        let indices = number * size..items.min((number + 1) * size);
         let made = indices.map(|index| item(&mut text, index)).collect();
         Bytes::from(page(made, number, number == last).to_string())
     };
@@ -112,6 +135,19 @@ fn moment(index: usize, seconds: i64) -> opsorch::Time {
 fn stamp(index: usize, seconds: i64) -> String {
     moment(index, seconds).format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
+
+/// A moment of a log, which has 50 entries in a second, and up to two in a millisecond.
+fn log_moment(index: usize) -> opsorch::Time {
+    let at = NEWEST * 1_000 - 40 * i64::try_from(index / 2).unwrap();
+    opsorch::Time::from_timestamp_millis(at).unwrap()
+}
+
+/// As Elasticsearch and Datadog write it.
+fn log_stamp(index: usize) -> String {
+    log_moment(index).format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
+
+const SERVICES: [&str; 4] = ["checkout", "payments", "inventory", "shipping"];
 
 const WORDS: [&str; 48] = [
     "the",

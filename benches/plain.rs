@@ -1,6 +1,8 @@
 //! The answers of vendors as anybody would derive them: owned, with the members that the schema has a place for.
 #![allow(missing_docs, missing_debug_implementations, clippy::exhaustive_structs)]
 
+use std::collections::BTreeMap;
+
 use opsorch::Time;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -195,4 +197,91 @@ pub struct Label {
 pub struct Milestone {
     pub number: u64,
     pub title: String,
+}
+
+#[derive(Deserialize)]
+pub struct Elastic {
+    pub hits: Hits,
+}
+
+#[derive(Deserialize)]
+pub struct Hits {
+    pub hits: Vec<Hit>,
+}
+
+#[derive(Deserialize)]
+pub struct Hit {
+    #[serde(rename = "_index")]
+    pub index: String,
+    #[serde(rename = "_id")]
+    pub id: String,
+    #[serde(rename = "_source")]
+    pub source: Source,
+    pub sort: (i64, i64),
+}
+
+/// A document in the Elastic Common Schema. What is nobody's own stays the tree that it is.
+#[derive(Deserialize)]
+pub struct Source {
+    pub message: String,
+    pub log: Log,
+    pub service: Service,
+    pub labels: BTreeMap<String, String>,
+    pub event: Value,
+    pub ecs: Value,
+    pub host: Value,
+    pub agent: Value,
+    pub kubernetes: Value,
+    pub tags: Value,
+    pub trace: Value,
+    pub error: Option<Value>,
+}
+
+#[derive(Deserialize)]
+pub struct Log {
+    pub level: String,
+    pub logger: String,
+    pub file: Value,
+    pub offset: u64,
+}
+
+#[derive(Deserialize)]
+pub struct Service {
+    pub name: String,
+    pub version: String,
+    pub environment: String,
+}
+
+#[derive(Deserialize)]
+pub struct Datadog {
+    pub data: Vec<DatadogLog>,
+    pub meta: Meta,
+}
+
+#[derive(Deserialize)]
+pub struct DatadogLog {
+    pub id: String,
+    pub attributes: DatadogAttributes,
+}
+
+#[derive(Deserialize)]
+pub struct DatadogAttributes {
+    pub timestamp: Time,
+    pub message: String,
+    pub status: String,
+    pub service: String,
+    pub host: String,
+    pub tags: Vec<String>,
+    pub attributes: Map<String, Value>,
+}
+
+#[derive(Deserialize)]
+pub struct Meta {
+    pub status: String,
+    pub page: After,
+}
+
+#[derive(Deserialize)]
+pub struct After {
+    pub after: Option<String>,
 }

@@ -56,7 +56,7 @@ def answer(method, params):
     (function, must, may), given = OPERATIONS[method], params["input"]
     given = {"id": given} if function is get else {name: part for name, part in given.items() if part is not None}  # §3
     wrong = {*must.split()} - given.keys() | given.keys() - f"{must} {may}".split()
-    need(not wrong, f"missing or not known: {', '.join(sorted(wrong))}", -32602)  # §6.4; refused is (§3.5):
+    need(not wrong, f"missing or not known: {', '.join(sorted(wrong))}", -32602)  # §6.4; below, §3.5
     need({*given.get("statuses", []), given.get("status", "todo")} <= {*STATUSES}, f"use {STATUSES}", "unsupported")
     need(not (given.pop("metadata", 0) or any(given.pop("scope", {}).values())), "no metadata, no scope", "unsupported")
     who, now = "{subject}@{issuer}".format(**params["context"]["actor"]["identity"]), datetime.now(UTC).isoformat()

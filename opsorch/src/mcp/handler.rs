@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::budget::Budget;
 use super::call::{Answer, Desk};
-use super::catalogue::{Does, Listed, Other};
+use super::catalogue::{Does, Listed};
 use super::inert::{NOTICE, make_visible};
 use super::{prompts, resources};
 use crate::http::Principal;
@@ -74,12 +74,6 @@ impl Handler {
             Does::Operation(operation) => self.ops.may_use(&caller.cx, operation),
             Does::Other(other) => caller.principal.require(other.role()).is_ok(),
         }
-    }
-
-    /// Reads what a resource stands for: what a tool answers.
-    async fn view(&self, caller: &Caller, other: Other, arguments: Value) -> Result<Answer> {
-        let Value::Object(arguments) = arguments else { return Err(Error::unexpected("arguments are an object")) };
-        self.desk(caller).call(Does::Other(other), arguments).await
     }
 }
 
@@ -145,7 +139,8 @@ impl ServerHandler for Handler {
         let contents = match found {
             resources::Found::Text(text) => resources::text(&request.uri, text),
             resources::Found::View(other, arguments) => {
-                let answer = self.view(&caller, other, arguments).await.map_err(|error| fault(&error))?;
+                let answer = self.desk(&caller).call(Does::Other(other), arguments).await;
+                let answer = answer.map_err(|error| fault(&error))?;
                 resources::json(&request.uri, &answer).map_err(|error| fault(&error))?
             }
         };

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use opsorch_schema::Operation;
 use rmcp::model::{ReadResourceResult, Resource, ResourceContents, ResourceTemplate};
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use super::call::Answer;
 use super::catalogue::Other;
@@ -49,7 +49,7 @@ pub(super) fn templates() -> impl Iterator<Item = (Other, ResourceTemplate)> {
 pub(super) enum Found {
     Text(String),
     /// What this tool answers to these arguments.
-    View(Other, Value),
+    View(Other, Map<String, Value>),
 }
 
 /// Finds what an address stands for.
@@ -61,22 +61,27 @@ pub(super) fn find(uri: &str) -> Result<Found> {
     let found = match (parts.as_slice(), query) {
         (["docs", "agents"], None) => Found::Text(include_str!("agents.md").to_owned()),
         (["docs", "operations"], None) => Found::Text(operations()),
-        (["providers"], None) => Found::View(Other::ListProviders, json!({})),
-        (["approvals"], None) => Found::View(Other::ListApprovals, json!({})),
+        (["providers"], None) => Found::View(Other::ListProviders, Map::new()),
+        (["approvals"], None) => Found::View(Other::ListApprovals, Map::new()),
         (["approvals", id], None) if !id.is_empty() => {
-            Found::View(Other::GetApproval, json!({ "id": beside::decoded("id", id)? }))
+            Found::View(Other::GetApproval, Map::from_iter([text_argument("id", id)?]))
         }
         (["incidents", id], query) if !id.is_empty() => {
-            let mut arguments = json!({ "incident": beside::decoded("id", id)? });
+            let mut arguments = Map::from_iter([text_argument("incident", id)?]);
             if let Some(query) = query {
                 let on = query.strip_prefix("on=").filter(|on| !on.contains('&')).ok_or_else(unknown)?;
-                arguments["on"] = beside::decoded("on", on)?.into();
+                arguments.extend([text_argument("on", on)?]);
             }
             Found::View(Other::Investigate, arguments)
         }
         _ => return Err(unknown()),
     };
     Ok(found)
+}
+
+/// An argument, from a part of an address.
+fn text_argument(name: &str, part: &str) -> Result<(String, Value)> {
+    Ok((name.to_owned(), Value::String(beside::decoded(name, part)?)))
 }
 
 /// The table of operations, with their tools.
@@ -107,11 +112,13 @@ pub(super) fn json(uri: &str, answer: &Answer) -> Result<ReadResourceResult> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn view(uri: &str) -> Option<(Other, Value)> {
         match find(uri) {
-            Ok(Found::View(other, arguments)) => Some((other, arguments)),
+            Ok(Found::View(other, arguments)) => Some((other, arguments.into())),
             _ => None,
         }
     }

@@ -60,7 +60,7 @@ impl Recent {
     /// [`Unexpected`](crate::ErrorKind::Unexpected) if these leaves do not lead there.
     pub(super) fn follow<'a>(&mut self, tail: &Frontier, leaves: impl Iterator<Item = &'a str>) -> Result<()> {
         let from = self.end();
-        let mut part = Part { end: self.end.clone(), ..Part::default() };
+        let mut part = Part::after(&self.end);
         leaves.for_each(|leaf| part.read(leaf));
         if part.end != *tail {
             return Err(history::not_signed(from));
@@ -110,6 +110,11 @@ pub(super) struct Part {
 }
 
 impl Part {
+    /// Nothing yet, after this tree.
+    pub(super) fn after(tree: &Frontier) -> Self {
+        Self { end: tree.clone(), ..Self::default() }
+    }
+
     pub(super) fn read(&mut self, leaf: &str) {
         match Said::read(leaf.as_bytes()) {
             Ok(said) => {

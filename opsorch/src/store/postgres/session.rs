@@ -148,7 +148,7 @@ impl Session {
     /// Reads the log back to an entry, while others go on.
     pub(super) async fn read_back(&self, since: u64, recent: &mut Recent) -> Result<(), Failure> {
         let start = self.tree_of(since).await?;
-        let mut part = Part { end: start.clone(), ..Part::default() };
+        let mut part = Part::after(&start);
         while part.end.size() < recent.start() {
             let missing = i64::try_from(recent.start() - part.end.size()).unwrap_or(i64::MAX);
             let (from, limit) = (rows::signed(part.end.size())?, missing.min(CHUNK));

@@ -191,9 +191,14 @@ async fn mistakes_are_named_by_their_path_and_say_what_was_expected() {
             "invalid store.path: a store in memory has no path; take it out",
         ),
         ("[store]\nkind = 'sqlite'".into(), "invalid store.path: this key is missing"),
+        ("[store]\nkind = 'postgres'".into(), "invalid store.url: this key is missing"),
+        (
+            "[store]\nkind = 'sqlite'\npath = 'x'\nurl = 'env:X'".into(),
+            "invalid store.url: a store in SQLite has no url; take it out",
+        ),
         (
             "[store]\nkind = 'sqlite'\nfile = 'x'".into(),
-            "invalid store.file: unknown key `file`, expected `kind` or `path`",
+            "invalid store.file: unknown key `file`, expected one of `kind`, `path`, `url`",
         ),
         (
             "[gate]\ngrant_ttl = '15 min'".into(),
