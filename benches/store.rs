@@ -3,41 +3,18 @@
 //! `cargo bench -p opsorch-benches --bench store`. Read the ratios: the rates are this machine's.
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::cast_possible_truncation)]
 
+mod changes;
+
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use async_trait::async_trait;
+use changes::{SPAN, TURNS, changes, median, plane, print};
 use opsorch::audit::{
     Bundle, BundleEntry, Checkpoint, Frontier, LogWriter, MemoryNodes, SigningKey, inclusion_proof, leaf_hash, verify,
 };
-use opsorch::capability::TicketWriter;
-use opsorch::gate::{Approved, Decision};
 use opsorch::store::{SqliteStore, Store};
-use opsorch::{
-    Action, Actor, Clock, Context, CreateTicket, Entry, Event, Operation, OpsOrch, Provider, Result, SystemClock,
-    Target, Ticket, UpdateTicket,
-};
-
-/// How long each rate is measured at a time, and how often: the disk of a busy machine changes from second to second, so
-/// the rates take turns, and each ratio is the median of the ratios of one turn.
-const SPAN: Duration = Duration::from_millis(400);
-const TURNS: usize = 15;
-
-/// A vendor that answers at once, so that only the gate is measured.
-#[derive(Debug)]
-struct Instantly;
-
-#[async_trait]
-impl TicketWriter for Instantly {
-    async fn create(&self, _: &Context, input: Approved<'_, CreateTicket>) -> Result<Ticket> {
-        Ok(Ticket::new("T-1", &input.title, "todo"))
-    }
-
-    async fn update(&self, _: &Context, input: Approved<'_, UpdateTicket>) -> Result<Ticket> {
-        Ok(Ticket::new(&input.id, "title", "todo"))
-    }
-}
+use opsorch::{Actor, Clock, Entry, Event, Operation, OpsOrch, SystemClock};
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -50,25 +27,12 @@ fn main() {
 /// What the gate reaches beside what the database does alone.
 async fn rates(folder: &Path) {
     let database = raw(&folder.join("raw.db"));
-    let (one, many) = (plane(&folder.join("one.db")).await, plane(&folder.join("many.db")).await);
+    let (one, many) = (open(&folder.join("one.db")).await, open(&folder.join("many.db")).await);
     let mut turns = Vec::new();
     for _ in 0..TURNS {
         turns.push([raw_commits(&database), changes(&one, 1).await, changes(&many, 64).await]);
     }
-    let of = |value: fn(&[f64; 3]) -> f64| median(turns.iter().map(value).collect());
-    println!("raw durable commits, one row of 600 bytes     {:>10.0} /s", of(|turn| turn[0]));
-    println!(
-        "changes, 1 writer (two commits each)          {:>10.0} /s   {:.2} of raw",
-        of(|turn| turn[1]),
-        of(|turn| turn[1] / turn[0])
-    );
-    // The ratio cannot exceed 0.5, and depends on the disk: this is what the gate and its store add, whatever the disk.
-    println!("what a change takes beside two raw commits    {:>10.0} µs", of(|turn| 1e6 / turn[1] - 2e6 / turn[0]));
-    println!(
-        "changes, 64 writers                           {:>10.0} /s   {:.1} times one writer",
-        of(|turn| turn[2]),
-        of(|turn| turn[2] / turn[1])
-    );
+    print(&turns);
 }
 
 fn raw(path: &Path) -> rusqlite::Connection {
@@ -86,37 +50,8 @@ fn raw_commits(database: &rusqlite::Connection) -> f64 {
     })
 }
 
-async fn plane(path: &Path) -> OpsOrch {
-    OpsOrch::builder()
-        .provider(Provider::new("instant").with_ticket_writer(Arc::new(Instantly)))
-        .policy(|_: &Context, _: &Target, _: &Action| Decision::allow("a benchmark"))
-        .store(SqliteStore::open(path).unwrap())
-        .without_layers()
-        .build()
-        .await
-        .unwrap()
-}
-
-/// Whole changes through the gate, by so many callers at once.
-async fn changes(ops: &OpsOrch, writers: usize) -> f64 {
-    let started = Instant::now();
-    let tasks = (0..writers).map(|_| {
-        let ops = ops.clone();
-        tokio::spawn(async move {
-            let cx = Context::new(Actor::agent("bench"));
-            let mut made = 0_u32;
-            while started.elapsed() < SPAN {
-                let _ = ops.tickets(&cx).create(CreateTicket::new("disk full on db-1")).await.unwrap();
-                made += 1;
-            }
-            made
-        })
-    });
-    let mut made = 0;
-    for task in tasks.collect::<Vec<_>>() {
-        made += task.await.unwrap();
-    }
-    f64::from(made) / started.elapsed().as_secs_f64()
+async fn open(path: &Path) -> OpsOrch {
+    plane().store(SqliteStore::open(path).unwrap()).build().await.unwrap()
 }
 
 /// What one more entry costs, in logs of different lengths that take turns.
@@ -201,9 +136,4 @@ fn rate(mut work: impl FnMut()) -> f64 {
         times += 1;
     }
     f64::from(times) / started.elapsed().as_secs_f64()
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

@@ -426,7 +426,9 @@ impl TryFrom<StoreTable> for StoreConfig {
     type Error = Error;
 
     fn try_from(table: StoreTable) -> Result<Self> {
-        let needless = |key: &str, kind: &str| Err(Error::invalid(format!("store.{key}"), format!("{kind} has no {key}; take it out")));
+        let needless = |key: &str, kind: &str| {
+            Err(Error::invalid(format!("store.{key}"), format!("{kind} has no {key}; take it out")))
+        };
         let missing = |key: &str| Err(Error::invalid(format!("store.{key}"), "this key is missing"));
         match (table.kind, table.path, table.url) {
             (StoreKind::Memory, None, None) => Ok(Self::Memory),

@@ -80,6 +80,7 @@
 //! |---|---|---|
 //! | `reqwest` | yes | `transport::ReqwestTransport`; without it an embedder brings its own [`transport::Transport`] |
 //! | `sqlite` | no | `store::SqliteStore`: grants and the log in one file |
+//! | `postgres` | no | `store::PostgresStore`: grants and the log in PostgreSQL, for many processes |
 //! | `plugin` | no | `plugin`: providers that are child processes, in any language |
 //! | `http` | no | `http`: the control plane as an axum router |
 //! | `mcp` | no | `mcp`: the control plane as a server of the Model Context Protocol |

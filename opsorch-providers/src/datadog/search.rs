@@ -47,8 +47,8 @@ fn raw(query: &LogQuery) -> Result<Option<&str>> {
         Some(Value::String(raw)) if !raw.trim().is_empty() => match is_whole(raw) {
             true => Ok(Some(raw)),
             false => {
-                let message = "expected a search whose quotes and parentheses are closed; a `\\` must stand before \
-                               one that is to be found";
+                let message = "expected a search whose quotes and parentheses are closed, without curly quotes; a `\\` \
+                               must stand before one that is to be found";
                 Err(Error::invalid("metadata.query", message))
             }
         },
@@ -63,6 +63,8 @@ fn is_whole(text: &str) -> bool {
     while let Some(letter) = letters.next() {
         match letter {
             '\\' if letters.next().is_none() => return false,
+            // They are quotes too, and which of the others they end is not documented.
+            '“' | '”' => return false,
             '"' => is_quoted = !is_quoted,
             '(' if !is_quoted => depth += 1,
             ')' if !is_quoted => match depth.checked_sub(1) {
@@ -338,6 +340,8 @@ mod tests {
             logs().severity(" "),
             logs().metadata("query", "a) OR (b"),
             logs().metadata("query", "a\""),
+            logs().metadata("query", "a “"),
+            logs().metadata("query", "“\" ) OR ( \"”"),
             logs().metadata("query", "a\\"),
             logs().metadata("query", 7),
             logs().service(" "),

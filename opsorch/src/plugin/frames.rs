@@ -204,10 +204,14 @@ fn is_meant_as_reply(text: &[u8]) -> bool {
     ["\"result\"", "\"error\"", "\"jsonrpc\""].iter().any(|name| start.contains(name))
 }
 
-/// The id of a reply of protocol 2 that cannot be read, where it stands near the beginning.
+/// The id of a reply of protocol 2 that cannot be read, where it stands near the beginning and is certainly that of the
+/// reply: an id inside of the result is somebody else's.
 pub(super) fn id_of_broken(text: &[u8]) -> Option<u64> {
     let start = String::from_utf8_lossy(text.get(..200.min(text.len())).unwrap_or_default()).into_owned();
-    let (_, rest) = start.split_once("\"id\"")?;
+    let (before, rest) = start.split_once("\"id\"")?;
+    if before.matches(['{', '[']).count() != 1 {
+        return None;
+    }
     let digits = rest.trim_start().strip_prefix(':')?.trim_start();
     let end = digits.find(|character: char| !character.is_ascii_digit())?;
     digits.get(..end)?.parse().ok()
@@ -317,6 +321,12 @@ mod tests {
         assert_eq!(id_of_broken(br#"{"jsonrpc": "2.0", "id" : 17, "result": NaN}"#), Some(17));
         assert_eq!(id_of_broken(br#"{"result": NaN}"#), None);
         assert_eq!(id_of_broken(br#"{"id": "x"}"#), None);
+        assert_eq!(
+            id_of_broken(br#"{"jsonrpc":"2.0","result":{"id":5,"x":NaN},"id":9}"#),
+            None,
+            "5 is not the reply's"
+        );
+        assert_eq!(id_of_broken(br#"{"result":[{"id":5}],"x":NaN,"id":9}"#), None);
     }
 
     proptest! {

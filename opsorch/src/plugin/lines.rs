@@ -4,6 +4,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::call::{Body, Call, Message, Reply};
 use super::frames::Piece;
+use super::rpc::silence;
 use super::running::{Event, Running, ended, lost, too_long};
 use super::supervisor::{End, Supervisor};
 use super::wire::FRAME_BYTES;
@@ -38,7 +39,10 @@ impl Session<'_> {
             if !self.out.is_empty() {
                 running.write(&mut self.out);
             }
-            let deadline = self.current.as_ref().map_or_else(Instant::now, |call| call.deadline);
+            // The caller is told in time; a process that is only slow is not lost to one who had little time left.
+            let patience = silence(self.host.timeout);
+            let deadline = self.current.as_ref().and_then(|call| call.deadline.checked_add(patience));
+            let deadline = deadline.unwrap_or_else(Instant::now);
             tokio::select! {
                 biased;
                 event = running.event(!self.out.is_empty()) => match event {
@@ -78,7 +82,7 @@ impl Session<'_> {
     /// A call that was sent is waited for even if its caller is gone: only then is the next reply that of the next call.
     fn message(&mut self, message: Message) {
         if let Message::Call(call) = message {
-            self.host.inbox.queue.push_back(call);
+            self.host.inbox.push(call);
         }
     }
 

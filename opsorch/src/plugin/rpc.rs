@@ -16,8 +16,12 @@ use super::supervisor::{End, Supervisor};
 use super::wire::{FRAME_BYTES, FromPlugin, Progress};
 use crate::{Error, Result};
 
-/// How long a plugin may stay silent after a call that took too long.
+/// How long a plugin may stay silent after a call that took too long; half the time of a call, if that is shorter.
 const SILENCE: Duration = Duration::from_secs(5);
+
+pub(super) fn silence(timeout: Duration) -> Duration {
+    SILENCE.min(timeout / 2)
+}
 
 /// No more calls are written while so much waits for a plugin that does not read: they are then known not to have been sent.
 const MOST_UNREAD: usize = 256 * 1024;
@@ -30,12 +34,15 @@ struct Session<'a> {
     out: Vec<u8>,
     /// Until when a silent plugin is not taken to hang.
     suspect: Option<Instant>,
+    /// When a plugin is asked whether it hangs that has said nothing since a caller gave up by itself.
+    doubt: Option<Instant>,
     closed: bool,
 }
 
 /// Talks to a process until it is of no more use, or nobody is left who would call.
 pub(super) async fn converse(running: &mut Running, most: usize, host: &mut Supervisor) -> End {
-    let mut session = Session { host, most, pending: HashMap::new(), out: Vec::new(), suspect: None, closed: false };
+    let (pending, out) = (HashMap::new(), Vec::new());
+    let mut session = Session { host, most, pending, out, suspect: None, doubt: None, closed: false };
     let end = session.talk(running).await;
     if let End::Crashed(error) = &end {
         session.pending.into_values().for_each(|call| call.fail(error.clone()));
@@ -55,6 +62,7 @@ impl Session<'_> {
                 running.write(&mut self.out);
             }
             let silence = self.suspect.unwrap_or_else(Instant::now);
+            let doubt = self.doubt.unwrap_or_else(Instant::now);
             tokio::select! {
                 biased;
                 event = running.event(!self.out.is_empty()) => match event {
@@ -80,6 +88,7 @@ impl Session<'_> {
                 () = sleep_until(silence), if self.suspect.is_some() => {
                     return End::Crashed(lost("it hangs: it took too long over a call and then stayed silent"));
                 }
+                () = sleep_until(doubt), if self.doubt.is_some() => self.ping(),
             }
         }
     }
@@ -93,7 +102,7 @@ impl Session<'_> {
 
     fn message(&mut self, message: Message) {
         match message {
-            Message::Call(call) => self.host.inbox.queue.push_back(call),
+            Message::Call(call) => self.host.inbox.push(call),
             Message::Cancel { id, late } => self.cancel(id, late),
         }
     }
@@ -103,10 +112,21 @@ impl Session<'_> {
             return;
         }
         self.write(format_args!(r#"{{"jsonrpc":"2.0","method":"cancel","params":{{"id":{id}}}}}"#));
-        if late && self.suspect.is_none() {
+        if late {
+            self.ping();
+        } else if self.suspect.is_none() && self.doubt.is_none() {
+            // A caller whose own patience is shorter than the timeout, such as a layer, never finds a plugin late.
+            self.doubt = Instant::now().checked_add(silence(self.host.timeout));
+        }
+    }
+
+    /// Asks a plugin that may hang for a sign of life.
+    fn ping(&mut self) {
+        self.doubt = None;
+        if self.suspect.is_none() {
             let ping = self.host.ids.fetch_add(1, Ordering::Relaxed);
             self.write(format_args!(r#"{{"jsonrpc":"2.0","id":{ping},"method":"ping"}}"#));
-            self.suspect = Instant::now().checked_add(SILENCE.min(self.host.timeout / 2));
+            self.suspect = Instant::now().checked_add(silence(self.host.timeout));
         }
     }
 
@@ -155,7 +175,7 @@ impl Session<'_> {
                 None => self.host.log_noise(line),
             };
         };
-        self.suspect = None;
+        (self.suspect, self.doubt) = (None, None);
         let FromPlugin { id, method, params, result, error } = message;
         match (id, method) {
             (_, Some(method)) => self.notified(&method, params),

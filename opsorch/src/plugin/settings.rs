@@ -16,9 +16,24 @@ const REDACTED: &str = "redacted:";
 /// Text with one of these begins a reference.
 const REFERENCES: [&str; 4] = ["env:", "file:", "literal:", REDACTED];
 
-/// Names under which secrets are kept, in lower case and without `_` and `-`; a name that ends in one is one too.
-const SECRET_NAMES: [&str; 9] =
-    ["token", "secret", "password", "passwd", "passphrase", "apikey", "appkey", "privatekey", "credentials"];
+/// Names under which secrets are kept, in lower case and without `_` and `-`; a name that ends in one is one too, and
+/// everything below it is secret.
+const SECRET_NAMES: [&str; 14] = [
+    "token",
+    "secret",
+    "password",
+    "passwd",
+    "pwd",
+    "passphrase",
+    "apikey",
+    "appkey",
+    "accesskey",
+    "secretkey",
+    "signingkey",
+    "privatekey",
+    "credentials",
+    "authorization",
+];
 
 /// What a plugin gets as its configuration: an object that the host does not look into, but for references to secrets.
 ///
@@ -38,7 +53,7 @@ impl Settings {
     pub(super) async fn resolve(&self, env: &BuildEnv) -> Result<(Value, Vec<Secret>)> {
         let mut references = Vec::new();
         let mut known = Vec::new();
-        find(&self.0, &mut references, &mut known);
+        find(&self.0, false, &mut references, &mut known);
         let mut found = Vec::new();
         for text in references {
             let reference: SecretRef = text.parse()?;
@@ -53,9 +68,9 @@ impl Settings {
 }
 
 /// Finds references, and secrets that stand in clear.
-fn find(settings: &Map<String, Value>, references: &mut Vec<String>, clear: &mut Vec<Secret>) {
+fn find(settings: &Map<String, Value>, is_secret: bool, references: &mut Vec<String>, clear: &mut Vec<Secret>) {
     for (name, value) in settings {
-        visit(value, is_secret_name(name), references, clear);
+        visit(value, is_secret || is_secret_name(name), references, clear);
     }
 }
 
@@ -63,8 +78,9 @@ fn visit(value: &Value, is_secret: bool, references: &mut Vec<String>, clear: &m
     match value {
         Value::String(text) if is_reference(text) => references.push(text.clone()),
         Value::String(text) if is_secret && !text.is_empty() => clear.push(Secret::new(text.as_str())),
+        Value::Number(number) if is_secret => clear.push(Secret::new(number.to_string())),
         Value::Array(items) => items.iter().for_each(|item| visit(item, is_secret, references, clear)),
-        Value::Object(members) => find(members, references, clear),
+        Value::Object(members) => find(members, is_secret, references, clear),
         _ => {}
     }
 }
@@ -97,10 +113,14 @@ fn without_secrets(value: &Value, is_secret: bool) -> Value {
     match value {
         Value::String(text) if text.starts_with("literal:") => REDACTED.into(),
         Value::String(text) if is_secret && !is_reference(text) && !text.is_empty() => REDACTED.into(),
+        Value::Number(_) if is_secret => REDACTED.into(),
         Value::Array(items) => items.iter().map(|item| without_secrets(item, is_secret)).collect(),
-        Value::Object(members) => Value::Object(
-            members.iter().map(|(name, value)| (name.clone(), without_secrets(value, is_secret_name(name)))).collect(),
-        ),
+        Value::Object(members) => {
+            let member = |(name, value): (&String, &Value)| {
+                (name.clone(), without_secrets(value, is_secret || is_secret_name(name)))
+            };
+            Value::Object(members.iter().map(member).collect())
+        }
         other => other.clone(),
     }
 }
@@ -179,5 +199,21 @@ mod tests {
         assert!(!written.contains("canary"), "{written}");
         assert!(written.contains("env:TOKEN") && written.contains("https://example.org"), "{written}");
         assert!(!format!("{settings:?}").contains("canary"));
+    }
+
+    #[tokio::test]
+    async fn what_is_below_the_name_of_a_secret_is_secret() {
+        let settings = settings(json!({
+            "credentials": { "user": "canary-1", "more": [{ "value": "canary-2" }] }, "passwords": { "pwd": 4_711_000 },
+            "secret_access_key": "canary-3", "Authorization": "canary-4", "retries": 3, "projectKey": "OPS",
+        }));
+        let written = serde_json::to_string(&settings).unwrap();
+        assert!(!written.contains("canary") && !written.contains("4711000"), "{written}");
+        assert!(written.contains("OPS") && written.contains("\"retries\":3"), "{written}");
+        let (value, secrets) = settings.resolve(&BuildEnv::new()).await.unwrap();
+        assert_eq!(value["credentials"]["user"], "canary-1", "the plugin gets it");
+        for secret in ["canary-1", "canary-2", "canary-3", "canary-4", "4711000"] {
+            assert!(secrets.iter().any(|known| known.matches(secret)), "{secret}");
+        }
     }
 }

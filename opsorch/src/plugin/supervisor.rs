@@ -46,11 +46,26 @@ pub(super) struct Supervisor {
 pub(super) struct Inbox {
     pub(super) messages: mpsc::UnboundedReceiver<Message>,
     pub(super) queue: VecDeque<Call>,
+    /// How long the queue gets before it is looked through for calls that nobody waits for.
+    most: usize,
 }
+
+/// A queue that is shorter is not looked through.
+const SHORT: usize = 1024;
 
 impl Inbox {
     pub(super) fn new(messages: mpsc::UnboundedReceiver<Message>) -> Self {
-        Self { messages, queue: VecDeque::new() }
+        Self { messages, queue: VecDeque::new(), most: SHORT }
+    }
+
+    /// Adds a call to the queue, which holds at most about twice as many calls as somebody waits for, whatever becomes of
+    /// their callers.
+    pub(super) fn push(&mut self, call: Call) {
+        if self.queue.len() >= self.most {
+            self.queue.retain(|call| !call.is_given_up());
+            self.most = self.queue.len().saturating_mul(2).max(SHORT);
+        }
+        self.queue.push_back(call);
     }
 }
 
@@ -120,7 +135,7 @@ impl Supervisor {
             self.inbox.queue.retain(|call| !call.is_given_up());
             if self.inbox.queue.is_empty() {
                 match self.inbox.messages.recv().await? {
-                    Message::Call(call) => self.inbox.queue.push_back(call),
+                    Message::Call(call) => self.inbox.push(call),
                     Message::Cancel { .. } => continue,
                 }
             }
@@ -294,5 +309,32 @@ enum Refused {
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
         Self::Error(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::call::{Body, Caller};
+    use super::*;
+
+    #[tokio::test]
+    async fn calls_that_were_given_up_do_not_pile_up_behind_a_plugin_that_does_not_read() {
+        let (caller, messages) = Caller::new();
+        let mut inbox = Inbox::new(messages);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let mut kept = std::pin::pin!(caller.call(Body::Line(Vec::new()), deadline));
+        assert!(futures_util::poll!(kept.as_mut()).is_pending());
+        for _ in 0..20_000 {
+            let mut gone = std::pin::pin!(caller.call(Body::Line(Vec::new()), deadline));
+            assert!(futures_util::poll!(gone.as_mut()).is_pending());
+            if let Ok(Message::Call(call)) = inbox.messages.try_recv() {
+                inbox.push(call);
+            }
+        }
+        assert!(inbox.queue.len() <= 2 * SHORT, "{} calls are kept", inbox.queue.len());
+        assert!(
+            inbox.queue.front().is_some_and(|call| !call.is_given_up()),
+            "the call that is waited for is still the first"
+        );
     }
 }

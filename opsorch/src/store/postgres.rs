@@ -31,7 +31,7 @@ use writer::Writer;
 
 pub use listen::Commits;
 
-/// Keeps grants, keys and the log in PostgreSQL 13 or newer, for any number of processes on any number of hosts that share one
+/// Keeps grants, keys and the log in PostgreSQL (13 or newer; tested with 15), for any number of processes on any number of hosts that share one
 /// gate. Clones share its connections.
 ///
 /// * A step is on the server's disk before it is answered. Steps of one process that wait at the same time share a

@@ -1,5 +1,7 @@
 //! Text that a vendor supplies is inert, marked, and believed in nothing.
 
+use std::sync::{Arc, Mutex};
+
 use opsorch::http::Role;
 use opsorch::{Incident, is_invisible};
 use serde_json::{Value, json};
@@ -96,5 +98,45 @@ async fn arguments_that_mean_nothing_are_refused_with_their_names() {
             (&json!("invalid"), &json!(field)),
             "{tool} {arguments}: {problem}"
         );
+    }
+}
+
+/// Where everything is written that is traced.
+#[derive(Clone, Default)]
+struct Traced(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Traced {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn no_credential_is_traced_or_answered() {
+    let traced = Traced::default();
+    let writer = traced.clone();
+    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false);
+    let subscriber = subscriber.with_writer(move || writer.clone()).finish();
+    // With only one, callsites that another thread meets first would stay off for good.
+    let _second = tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(std::io::sink).finish());
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let world = world().await;
+    for version in [LEGACY, MODERN] {
+        let client = world.http(user(Role::Admin), version);
+        let token = client.token.clone().unwrap();
+        for method in ["initialize", "tools/list", "tools/call", "nonsense"] {
+            let mut params = crate::support::hello();
+            params["name"] = json!("query-incidents");
+            let (_, text) = client.raw(method, params, &[]).await;
+            assert!(!text.contains(&token), "{method}");
+        }
+        let traces = String::from_utf8(traced.0.lock().unwrap().clone()).unwrap();
+        assert!(traces.contains("a request was let in"), "something is traced");
+        assert!(!traces.contains(&token), "the credential is traced");
     }
 }

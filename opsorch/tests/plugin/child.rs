@@ -163,6 +163,10 @@ impl Plugin {
                 say(" ");
                 std::thread::sleep(Duration::from_millis(20));
             },
+            "slow" => {
+                std::thread::sleep(Duration::from_millis(500));
+                say(format!("{good}\n"));
+            }
             "crash-before" => exit(3),
             "crash-during" => {
                 say(half);

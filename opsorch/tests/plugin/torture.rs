@@ -107,6 +107,9 @@ fn others() -> Vec<Trial> {
         crate::trial("torture::crash loop", crash_loop),
         crate::trial("torture::no such program", no_such_program),
         crate::trial("torture::dropped callers", dropped_callers),
+        crate::trial("torture::hang, and no caller waits for the timeout", impatient_callers),
+        crate::trial("torture::standard input ignored, and every caller dropped", stdin_ignored_and_dropped),
+        crate::trial("torture::slow in the line protocol, and a caller with little time", slow_line),
     ]
 }
 
@@ -216,4 +219,51 @@ async fn dropped_callers() {
         drop(ops);
         assert_gone(&token).await;
     }
+}
+
+/// A hang is found out even if every caller gives up before the timeout, as behind a layer with less patience.
+async fn impatient_callers() {
+    for protocol in [Protocol::Two, Protocol::Legacy] {
+        let token = token();
+        let ops = plane_over(plugin(protocol, "hang", &token).timeout(Duration::from_secs(1))).await.unwrap();
+        let impatient = |id: &'static str| tokio::time::timeout(Duration::from_millis(300), get(&ops, id));
+        assert!(impatient("bad").await.is_err());
+        let start = Instant::now();
+        while !matches!(impatient("T-2").await, Ok(Ok(_))) {
+            assert!(start.elapsed() < Duration::from_secs(10), "it hangs for ever");
+        }
+        drop(ops);
+        assert_gone(&token).await;
+    }
+}
+
+/// What cannot be written to a plugin that does not read keeps no process alive.
+async fn stdin_ignored_and_dropped() {
+    for protocol in [Protocol::Two, Protocol::Legacy] {
+        let token = token();
+        let ops = plane_over(plugin(protocol, "hang", &token).timeout(Duration::from_secs(1))).await.unwrap();
+        let wide = "x".repeat(20_000);
+        let calls = (0..20).map(|call| if call == 0 { "bad".to_owned() } else { format!("{wide}{call}") });
+        let calls = calls.map(|id| {
+            let ops = &ops;
+            async move { get(ops, &id).await }
+        });
+        let all = futures_util::future::join_all(calls);
+        assert!(tokio::time::timeout(Duration::from_millis(300), all).await.is_err());
+        drop(ops);
+        assert_gone(&token).await;
+    }
+}
+
+/// A caller with little time does not cost the others the process.
+async fn slow_line() {
+    let token = token();
+    let config = plugin(Protocol::Legacy, "slow", &token);
+    let config = config.restart(Restart::new(1, Duration::from_secs(60), Duration::from_secs(60)));
+    let ops = plane_over(config).await.unwrap();
+    let error = get_within(&ops, "bad", Duration::from_millis(50)).await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Timeout);
+    assert_eq!(get(&ops, "T-2").await.unwrap().title, "title of T-2", "the late reply is nobody's");
+    drop(ops);
+    assert_gone(&token).await;
 }

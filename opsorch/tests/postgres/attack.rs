@@ -1,7 +1,7 @@
 //! Whoever can write to the database, and has no key, tries to have a change made.
 
-use opsorch::{ApprovalRequest, Context, Error, ErrorKind, Event};
 use opsorch::store::Store;
+use opsorch::{ApprovalRequest, Context, Error, ErrorKind, Event};
 
 use crate::place::{Place, entry, log, stored};
 use crate::support::{World, agent, one_sre, sre};

@@ -33,7 +33,8 @@ impl Proxy {
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (credentials, rest) = tcp_url().split_once("@127.0.0.1:").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+        let (credentials, rest) =
+            tcp_url().split_once("@127.0.0.1:").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
         let (target, rest) = rest.split_once('/').unwrap();
         let target = format!("127.0.0.1:{target}");
         let mode = Arc::new(AtomicU8::new(PASS));

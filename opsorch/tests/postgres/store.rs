@@ -6,9 +6,7 @@ use futures_util::future::{join, join_all};
 use opsorch::audit::{LogWriter, SigningKey};
 use opsorch::secret::{Secret, StaticSecrets};
 use opsorch::store::*;
-use opsorch::{
-    Config, Context, ErrorKind, Event, GrantState, OpsOrch, Submission, Submitted, Time,
-};
+use opsorch::{Config, Context, ErrorKind, Event, GrantState, OpsOrch, Submission, Submitted, Time};
 
 use crate::place::*;
 use crate::support::{World, agent, allow, one_sre, sre, ticket};
@@ -227,7 +225,7 @@ async fn what_cannot_be_connected_to_is_told_without_the_password() {
 #[tokio::test]
 async fn a_configuration_opens_it_with_keys_that_processes_share() {
     let config = || Config::parse("[store]\nkind = 'postgres'\nurl = 'env:DATABASE'").unwrap();
-    let secrets = || std::sync::Arc::new(StaticSecrets::new([("DATABASE", tcp_url())]));
+    let secrets = || StaticSecrets::new([("DATABASE", tcp_url())]);
     let builder = || OpsOrch::builder().config(config()).secrets(secrets());
     let error = builder().build().await.unwrap_err();
     assert!(error.message().contains("Builder::keys"), "{error}");

@@ -24,12 +24,12 @@ impl Failure {
         self.refusal().is_some()
     }
 
-    /// Whether the connection may be gone, so that another one may do better.
+    /// Whether the connection is gone, so that another one may do better.
     pub(super) fn is_lost(&self) -> bool {
-        matches!(self, Self::Database(_) | Self::TimedOut) && !self.is_refusal()
+        matches!(self, Self::Database(_)) && !self.is_refusal()
     }
 
-    /// Whether it may be due to one of several steps. Those that come after it have the rest of the day.
+    /// Whether it may be due to one of several steps, and not to the state of the database.
     pub(super) fn may_be_of_one_step(&self) -> bool {
         let waited = [SqlState::LOCK_NOT_AVAILABLE, SqlState::QUERY_CANCELED, SqlState::READ_ONLY_SQL_TRANSACTION];
         match self {

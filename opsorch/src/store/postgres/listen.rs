@@ -22,7 +22,7 @@ pub struct Commits {
 impl Commits {
     pub(super) async fn listen(server: &Server) -> Result<Self> {
         let (client, mut connection) = server.open().await?;
-        let (sql, channel) = (format!("LISTEN {}", server.channel()), server.channel());
+        let (sql, channel) = (format!("LISTEN \"{}\"", server.channel()), server.channel());
         let listening = async {
             tokio::select! {
                 listening = client.batch_execute(&sql) => Ok(listening?),

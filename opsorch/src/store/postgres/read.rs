@@ -20,7 +20,11 @@ pub(super) async fn grant(client: &ClientWrapper, id: &GrantId) -> Result<Option
 
 /// Each state by itself, so that the index gives the newest of those that wait first. Its word is part of the statement,
 /// because PostgreSQL must know it to choose that index.
-pub(super) async fn grants(client: &ClientWrapper, states: &[GrantState], limit: u32) -> Result<Vec<GrantRecord>, Failure> {
+pub(super) async fn grants(
+    client: &ClientWrapper,
+    states: &[GrantState],
+    limit: u32,
+) -> Result<Vec<GrantRecord>, Failure> {
     const ORDER: &str = "ORDER BY requested_at DESC, id DESC LIMIT $1";
     if states.is_empty() {
         return Ok(Vec::new());
@@ -50,7 +54,8 @@ pub(super) async fn outcome(client: &ClientWrapper, grant: &GrantId) -> Result<O
 }
 
 pub(super) async fn entries(client: &ClientWrapper, from: u64, limit: u32) -> Result<Vec<StoredEntry>, Failure> {
-    let sql = "SELECT sequence, leaf, substr(nodes, 1, 32) FROM entries WHERE sequence >= $1 ORDER BY sequence LIMIT $2";
+    let sql =
+        "SELECT sequence, leaf, substr(nodes, 1, 32) FROM entries WHERE sequence >= $1 ORDER BY sequence LIMIT $2";
     let from = i64::try_from(from).unwrap_or(i64::MAX);
     all(client, sql, &[&from, &i64::from(limit)], rows::stored_entry).await
 }

@@ -26,7 +26,7 @@ pub(super) async fn migrate(server: &Server) -> Result<(), Failure> {
     let lock = format!("BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('opsorch {schema}', 0))");
     client.batch_execute(&lock).await?;
     if client.query_opt("SELECT 1 FROM pg_namespace WHERE nspname = $1", &[schema]).await?.is_none() {
-        client.batch_execute(&format!("CREATE SCHEMA {schema}")).await?;
+        client.batch_execute(&format!("CREATE SCHEMA \"{schema}\"")).await?;
     }
     let made = made(&client, schema).await?;
     for (version, migration) in (1_i32..).zip(MIGRATIONS).skip(made) {
@@ -65,7 +65,8 @@ async fn made(client: &Client, schema: &str) -> Result<usize, Failure> {
         }
         let migration = usize::try_from(version - 1).ok().and_then(|place| MIGRATIONS.get(place));
         if version != known || migration.is_none_or(|migration| hash(migration) != made) {
-            let message = format!("migration {version} of the store's schema is not the one that this version of opsorch makes");
+            let message =
+                format!("migration {version} of the store's schema is not the one that this version of opsorch makes");
             return Err(Error::unexpected(message).with_context("schema", schema).into());
         }
     }

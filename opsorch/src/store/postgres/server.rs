@@ -89,18 +89,21 @@ impl fmt::Debug for Server {
     }
 }
 
-/// A name that needs no quotes.
+/// A name that needs no escapes.
 fn check_schema(name: &str) -> Result<()> {
     let known = |(place, c): (usize, char)| c == '_' || c.is_ascii_lowercase() || (place > 0 && c.is_ascii_digit());
-    if !name.is_empty() && name.len() <= LONGEST_NAME && !name.starts_with("pg_") && name.chars().enumerate().all(known) {
+    if !name.is_empty() && name.len() <= LONGEST_NAME && !name.starts_with("pg_") && name.chars().enumerate().all(known)
+    {
         return Ok(());
     }
-    let message = format!("expected 1 to {LONGEST_NAME} lower-case letters, digits and `_`, not first a digit or `pg_`");
+    let message =
+        format!("expected 1 to {LONGEST_NAME} lower-case letters, digits and `_`, not first a digit or `pg_`");
     Err(Error::invalid("schema", message))
 }
 
 fn tls(config: &Config, authorities: &[u8]) -> Result<Tls> {
-    let is_remote = !config.get_hostaddrs().is_empty() || config.get_hosts().iter().any(|host| matches!(host, Host::Tcp(_)));
+    let is_remote =
+        !config.get_hostaddrs().is_empty() || config.get_hosts().iter().any(|host| matches!(host, Host::Tcp(_)));
     match config.get_ssl_mode() {
         SslMode::Disable => Ok(Tls::none()),
         SslMode::Require if !is_remote => {

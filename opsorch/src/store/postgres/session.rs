@@ -95,8 +95,7 @@ impl Session {
             self.rows(&self.keys, &needs.keys, &keys),
             self.rows(&self.leases, &all_leases, &intents),
         );
-        let (((), tree, gap), (versions, keys, leases)) =
-            in_time(self.patience, try_join(start, found)).await?;
+        let (((), tree, gap), (versions, keys, leases)) = in_time(self.patience, try_join(start, found)).await?;
         schema::expect(column(&tree, 2)?)?;
         let frontier = Frontier::from_bytes(column(&tree, 0)?).map_err(|error| rows::malformed("tree", error))?;
         let tail = Tail { tree: frontier, head: column(&tree, 1)? };

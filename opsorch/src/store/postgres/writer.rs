@@ -225,7 +225,9 @@ impl Committer {
                     let message = "the connection to the database was lost while it committed, and it cannot be asked whether \
                         it did; look at the log before this is done again";
                     let cause = Error::from(failure);
-                    return Err(Failure::Unknown(Error::new(ErrorKind::Unavailable, message).maybe_applied().with_source(cause)));
+                    return Err(Failure::Unknown(
+                        Error::new(ErrorKind::Unavailable, message).maybe_applied().with_source(cause),
+                    ));
                 }
             }
         }

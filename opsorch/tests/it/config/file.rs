@@ -184,7 +184,10 @@ async fn mistakes_are_named_by_their_path_and_say_what_was_expected() {
             "invalid routes.alert: provider `desk` offers nothing of `alert`; it offers: log.query, ticket.query, \
              ticket.get, ticket.comment",
         ),
-        ("[store]\nkind = 'redis'".into(), "invalid store.kind: expected one of `memory`, `sqlite`, `postgres`, got another word"),
+        (
+            "[store]\nkind = 'redis'".into(),
+            "invalid store.kind: expected one of `memory`, `sqlite`, `postgres`, got another word",
+        ),
         ("[store]".into(), "invalid store.kind: this key is missing"),
         (
             "[store]\nkind = 'memory'\npath = 'x'".into(),
