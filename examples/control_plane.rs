@@ -1,4 +1,4 @@
-//! The whole server: HTTP over one control plane, from a configuration file or from OpsOrch's variables alone.
+//! The whole server: HTTP, and MCP at `/mcp`, over one control plane, from a configuration file or from OpsOrch's variables alone.
 //!
 //! ```sh
 //! cargo run --example control_plane --features control-plane -- opsorch.toml
@@ -24,6 +24,7 @@ use std::process::ExitCode;
 use opsorch::gate::{Decision, Rules};
 use opsorch::http::{self, ApiKey, Authentication, Options, Role, Server, ServerTls};
 use opsorch::layer::{MetricsLayer, RetryLayer, TimeoutLayer, TraceLayer};
+use opsorch::mcp;
 use opsorch::plugin::PluginConfig;
 use opsorch::secret::Secret;
 use opsorch::store::SqliteStore;
@@ -74,7 +75,8 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     }
     let listener = http::listen(variable("OPSORCH_ADDR").as_deref(), &auth).await?;
     eprintln!("listening on {}", listener.local_addr()?);
-    let mut server = Server::new(listener, http::router_with(&ops, auth, options));
+    let agents = mcp::router(&ops, auth.clone(), options.clone());
+    let mut server = Server::new(listener, http::router_with(&ops, auth, options).route_service("/mcp", agents));
     if let Some(tls) = tls()? {
         server = server.tls(tls);
     }

@@ -20,6 +20,9 @@ const AT_ONCE: usize = 16;
 /// How often sources are asked for one page: one that answers with empty pages for ever does not hold up the others.
 const ROUNDS: u32 = 10;
 
+/// What is said of a source that did so.
+const EMPTY: &str = "it gave nothing but empty pages so far; what comes of it on later pages may be newer";
+
 /// How a query pages; only queries that do are asked of several providers.
 pub(super) struct Paging {
     limit: Option<u32>,
@@ -115,16 +118,23 @@ impl OpsOrch {
         let limit = paging.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
         let mut items = Vec::new();
         for _ in 0..ROUNDS {
-            self.ask_wanting(cx, query, &mut sources).await;
-            merge(&mut sources, limit, &mut items);
+            self.ask_wanting(cx, query, paging, &mut sources).await;
+            merge(&mut sources, limit, &mut items, true);
             if items.len() >= limit || !sources.iter().any(Source::is_wanting) {
                 break;
             }
+        }
+        let mut warnings = Vec::new();
+        if items.is_empty() && sources.iter().any(|source| source.front().is_some()) {
+            let empty = sources.iter().filter(|source| source.is_wanting());
+            warnings.extend(empty.map(|source| format!("`{}`: {EMPTY}", source.provider().name())));
+            merge(&mut sources, limit, &mut items, false);
         }
         if let (true, Some(error)) = (items.is_empty(), all_failed(&sources)) {
             return Err(error);
         }
         let mut page = Page::new(items);
+        page.warnings = warnings;
         for source in &mut sources {
             page = source.tell(page);
         }
@@ -133,7 +143,7 @@ impl OpsOrch {
     }
 
     /// Asks every source that has more to give and nothing at hand.
-    async fn ask_wanting<T>(&self, cx: &Context, query: &Query, sources: &mut [Source<T>])
+    async fn ask_wanting<T>(&self, cx: &Context, query: &Query, paging: &Paging, sources: &mut [Source<T>])
     where
         T: Item + Send,
         Page<T>: TryFrom<Response, Error = WrongResponse>,
@@ -145,7 +155,8 @@ impl OpsOrch {
             if source.is_wanting() {
                 asked.push(async move {
                     let answer = self.ask(cx, source.provider(), &from(query, source.cursor())).await;
-                    source.take(answer.and_then(|response| Page::<T>::try_from(response).map_err(Error::from)));
+                    let page = answer.and_then(|response| Page::<T>::try_from(response).map_err(Error::from));
+                    source.take(if paging.limit.is_some() { page } else { page.map(whole) });
                 });
             }
         }
@@ -153,10 +164,18 @@ impl OpsOrch {
     }
 }
 
-/// Takes the newest of the first items that the sources have at hand, again and again: up to `limit` in all, and only while
-/// no source has run out that might have newer ones.
-fn merge<T: Item>(sources: &mut [Source<T>], limit: usize, items: &mut Vec<T>) {
-    while items.len() < limit && !sources.iter().any(Source::is_wanting) {
+/// The page of a query that has no cursor: with one it would be asked for again and again.
+fn whole<T>(mut page: Page<T>) -> Page<T> {
+    match page.next.take() {
+        Some(_) => page.truncated("it has more, and this query does not page"),
+        None => page,
+    }
+}
+
+/// Takes the newest of the first items that the sources have at hand, again and again: up to `limit` in all, and, where it
+/// waits, only while no source has run out that might have newer ones.
+fn merge<T: Item>(sources: &mut [Source<T>], limit: usize, items: &mut Vec<T>, waits: bool) {
+    while items.len() < limit && !(waits && sources.iter().any(Source::is_wanting)) {
         let fronts = sources.iter_mut().filter(|source| source.front().is_some());
         // Newest first; what has no time comes last, by its key. The order of the providers' names settles ties.
         let newest = fronts.min_by(|one, other| match (one.front(), other.front()) {

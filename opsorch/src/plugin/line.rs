@@ -80,8 +80,10 @@ pub(super) fn ask(operation: Operation, input: &Value, now: Time) -> Result<Ask>
         _ if operation.effect() == Effect::Read && has(operation) => {
             refuse_members(operation, input, &NOT_SAID)?;
             let mut payload = object(input);
-            if !has_limit(operation) {
-                payload.remove("limit");
+            match has_limit(operation) {
+                // A plugin's own limit is not known, and where it is less than ours the reply would pass for everything.
+                true => _ = payload.entry("limit").or_insert_with(|| DEFAULT_LIMIT.into()),
+                false => _ = payload.remove("limit"),
             }
             payload.into()
         }
@@ -315,6 +317,19 @@ mod tests {
         assert_eq!(
             payload(O::TeamQuery, json!({ "name": "x", "scope": {}, "limit": 5 })),
             json!({ "name": "x", "scope": {} })
+        );
+    }
+
+    #[test]
+    fn a_plugin_is_told_the_limit_by_which_its_reply_is_judged() {
+        for operation in [Operation::TicketQuery, Operation::LogQuery, Operation::OrchestrationRunsQuery] {
+            assert_eq!(payload(operation, json!({ "scope": {} }))["limit"], DEFAULT_LIMIT);
+            assert_eq!(payload(operation, json!({ "scope": {}, "limit": 7 }))["limit"], 7);
+        }
+        assert_eq!(
+            payload(Operation::MetricQuery, json!({ "scope": {} })),
+            json!({ "scope": {} }),
+            "it has none there"
         );
     }
 

@@ -99,7 +99,13 @@ impl Places {
             return Ok(None);
         }
         let text = serde_json::to_vec(&places).map_err(|error| Error::unexpected("no cursor").with_source(error))?;
-        Ok(Some(Cursor::new(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(text)))))
+        let text = URL_SAFE_NO_PAD.encode(text);
+        if text.len() > LONGEST {
+            // Nobody could come back with it.
+            let message = format!("the cursors of the providers come to more than {LONGEST} bytes; ask each by its name");
+            return Err(Error::unexpected(message));
+        }
+        Ok(Some(Cursor::new(format!("{PREFIX}{text}"))))
     }
 }
 
@@ -114,16 +120,26 @@ impl Seen {
 
     /// How many items of the page, asked for again, were given out before. Where nothing moved, that is the count. Else it
     /// goes by the last item; where that is gone, by its time.
-    pub(super) fn within<T: Item>(&self, items: &VecDeque<T>) -> usize {
+    fn within<T: Item>(&self, items: &VecDeque<T>) -> (usize, bool) {
         let is_last = |item: &T| item.time() == self.time && digest(item.key().as_bytes()) == self.key;
         if self.count.checked_sub(1).and_then(|last| items.get(last)).is_some_and(is_last) {
-            return self.count;
+            return (self.count, true);
         }
         match (items.iter().rposition(is_last), self.time) {
-            (Some(last), _) => last + 1,
-            (None, Some(_)) => items.iter().take_while(|item| item.time() >= self.time).count(),
-            (None, None) => self.count.min(items.len()),
+            (Some(last), _) => (last + 1, true),
+            (None, Some(_)) => (items.iter().take_while(|item| item.time() >= self.time).count(), false),
+            (None, None) => (self.count.min(items.len()), false),
         }
+    }
+
+    /// Takes from the page, asked for again, what was given out before. What is left of it is within the next page, where
+    /// this one is smaller than it was: the next request may have another limit.
+    pub(super) fn skip<T: Item>(&mut self, items: &mut VecDeque<T>) -> Option<Self> {
+        let (size, (given, is_found)) = (items.len(), self.within(items));
+        let beyond = self.count.checked_sub(size).filter(|beyond| *beyond > 0 && given == size && !is_found);
+        items.drain(..given);
+        self.count = given;
+        beyond.map(|count| Self { count, ..self.clone() })
     }
 }
 

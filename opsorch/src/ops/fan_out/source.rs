@@ -120,11 +120,12 @@ impl<T: Item> Source<T> {
         self.page.failures.extend(page.failures);
         self.page.warnings.extend(page.warnings);
         self.items = page.items.into();
-        if let Some(seen) = &self.place.seen {
-            self.items.drain(..seen.within(&self.items));
-        }
+        let beyond = self.place.seen.as_mut().and_then(|seen| seen.skip(&mut self.items));
         self.state = State::Given(page.next);
         self.turn();
+        if matches!(self.state, State::More) {
+            self.place.seen = beyond;
+        }
     }
 
     /// The next item.

@@ -32,7 +32,13 @@ pub(super) async fn grants(
     let words: BTreeSet<_> = states.iter().map(|state| state.word()).collect();
     let parts: Vec<_> =
         words.iter().map(|word| format!("(SELECT {GRANT} FROM grants WHERE state = '{word}' {ORDER})")).collect();
-    all(client, &format!("{} {ORDER}", parts.join(" UNION ALL ")), &[&i64::from(limit)], rows::grant).await
+    all(
+        client,
+        &format!("SELECT * FROM ({}) AS listed {ORDER}", parts.join(" UNION ALL ")),
+        &[&i64::from(limit)],
+        rows::grant,
+    )
+    .await
 }
 
 pub(super) async fn key(client: &ClientWrapper, key: &str, now: Time) -> Result<Option<KeyUse>, Failure> {

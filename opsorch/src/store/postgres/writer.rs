@@ -152,18 +152,18 @@ impl Committer {
 
     /// Commits the steps, durably, or none of them.
     async fn commit(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Failure> {
-        let mut lost = false;
+        let mut lost = None;
         for _ in 0..ATTEMPTS {
             match self.attempt(jobs).await {
                 Ok(Attempt::Committed) => return Ok(()),
                 Ok(Attempt::Again) => {}
                 // The database may have been restarted since the last commit.
-                Err(failure) if failure.is_lost() && !lost => lost = true,
+                Err(failure) if failure.is_lost() => lost = Some(failure),
                 Err(failure) => return Err(failure),
             }
         }
-        let message = "the log grows faster than it can be read; try again";
-        Err(Error::new(ErrorKind::Unavailable, message).not_applied().into())
+        let too_fast = Error::new(ErrorKind::Unavailable, "the log grows faster than it can be read; try again");
+        Err(lost.unwrap_or(too_fast.into()))
     }
 
     async fn attempt(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<Attempt, Failure> {
@@ -171,7 +171,8 @@ impl Committer {
         jobs.iter().for_each(|job| job.needs(&mut needs));
         let session = match self.session.take() {
             Some(session) => session,
-            None => Session::open(&self.server).await?,
+            // Another attempt to connect at once would do no better.
+            None => Session::open(&self.server).await.map_err(Error::from)?,
         };
         let locked = session.begin(&needs, self.recent.end()).await?;
         follow(&mut self.recent, &locked)?;
