@@ -8,6 +8,9 @@
 //! It never opens a store: what it may do is what its credential may do. Texts of vendors are shown with invisible and
 //! control characters made visible; with `--json` they are what the server sent, where such characters are escaped.
 
+// A field of JSON that is not there is null.
+#![allow(clippy::indexing_slicing)]
+
 #[path = "opsorch_query.rs"]
 mod query;
 
@@ -221,12 +224,7 @@ impl Plane {
             request = request.json(body);
         }
         let reply = request.send_any(&self.cx).await?;
-        if reply.status.is_success() {
-            return Ok(reply);
-        }
-        let problem: Value = reply.json().unwrap_or_default();
-        let field = problem["field"].as_str().map(|field| format!("{field}: ")).unwrap_or_default();
-        Err(format!("{} {field}{}", reply.status, problem["detail"].as_str().unwrap_or("no reason was given")).into())
+        succeeded(reply)
     }
 
     /// Calls an operation at its own route, with the parts of the input that the path names in the path.
@@ -251,11 +249,7 @@ impl Plane {
         if route.method != Method::GET {
             request = request.json(&without_nulls(input.clone()));
         }
-        let reply = request.send_any(&self.cx).await?;
-        if !reply.status.is_success() {
-            let problem: Value = reply.json().unwrap_or_default();
-            return Err(problem["detail"].as_str().unwrap_or("no reason was given").to_owned().into());
-        }
+        let reply = succeeded(request.send_any(&self.cx).await?)?;
         if reply.status.as_u16() == 202 && !self.json {
             let request: Value = reply.json()?;
             let said = |name: &str| visible(request[name].as_str().unwrap_or_default()).into_owned();
@@ -391,6 +385,16 @@ impl Plane {
         let value: Value = serde_json::from_str(value.get())?;
         pretty(&value)
     }
+}
+
+/// The answer, or why there is none.
+fn succeeded(reply: Reply) -> Done<Reply> {
+    if reply.status.is_success() {
+        return Ok(reply);
+    }
+    let problem: Value = reply.json().unwrap_or_default();
+    let field = problem["field"].as_str().map(|field| format!("{field}: ")).unwrap_or_default();
+    Err(format!("{} {field}{}", reply.status, problem["detail"].as_str().unwrap_or("no reason was given")).into())
 }
 
 /// A path whose segments are encoded one by one.

@@ -11,6 +11,8 @@ mod read;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+#[cfg(feature = "http")]
+use opsorch_schema::Effect;
 use opsorch_schema::{Action, Actor, Capability, Entry, GrantId, Operation, ProviderName, Query, Response};
 
 pub use approvals::Approvals;
@@ -255,6 +257,14 @@ impl OpsOrch {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether an actor may read anything of a provider: for what is no operation and shows what the provider knows.
+    #[cfg(feature = "http")]
+    pub(crate) fn may_read(&self, cx: &Context, provider: &Provider) -> bool {
+        let (target, operations) = (provider.target(None), provider.operations());
+        let mut reads = operations.iter().filter(|operation| operation.effect() == Effect::Read).peekable();
+        reads.peek().is_none() || reads.any(|operation| self.core.gate.permits(cx, operation, &target))
     }
 
     /// Whether an actor may use an operation on any of the providers that are routed for it.

@@ -10,6 +10,9 @@ use serde_json::Value;
 
 use crate::{Context, Error, Result};
 
+/// The kind whose configuration names the program to run.
+const RUNS_PROGRAMS: &str = "plugin";
+
 /// Applies what an admin configures over HTTP. What that means, a control plane that is rebuilt or one more of them, is the
 /// embedder's to say; see [`Options::configure`](super::Options::configure).
 #[async_trait]
@@ -78,8 +81,14 @@ impl Configuring {
     }
 
     pub(super) async fn configure(&self, cx: &Context, request: ConfigureProvider) -> Result<(), ConfigureError> {
-        if let Some(path) = &request.plugin {
-            self.check_plugin(path).map_err(ConfigureError::Refused)?;
+        match &request.plugin {
+            Some(path) => self.check_plugin(path).map_err(ConfigureError::Refused)?,
+            // Its configuration names a program, which would be a way around the list.
+            None if request.kind == RUNS_PROGRAMS => {
+                let message = "a program is not configured over HTTP by its kind; name one of the allowed as `plugin`";
+                return Err(ConfigureError::Refused(Error::denied(message)));
+            }
+            None => {}
         }
         self.configure.configure(cx, request).await
     }

@@ -43,7 +43,9 @@ impl Hosts {
 fn is_ours(names: &[String], host: &str) -> bool {
     let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
     if let Some(literal) = host.strip_prefix('[') {
-        return literal.split_once(']').is_some_and(|(address, _)| address.parse::<Ipv6Addr>().is_ok());
+        return literal.split_once(']').is_some_and(|(address, port)| {
+            address.parse::<Ipv6Addr>().is_ok() && (port.is_empty() || port.starts_with(':'))
+        });
     }
     let name = host.split_once(':').map_or(host, |(name, _)| name);
     let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
@@ -100,6 +102,7 @@ mod tests {
             "xops.example.org",
             "[evil]",
             "[::1",
+            "[::1].evil.example",
             "evil.example:127",
             "127.0.0.1@evil.example",
         ] {

@@ -19,7 +19,9 @@ use crate::{Error, ErrorKind, Result};
 /// * After 30 seconds one call is let through as a probe. It closes the circuit or opens it for another 30 seconds; a probe that
 ///   its caller gives up leaves the next call to probe.
 ///
-/// Clones share their circuits. Inside of retries a circuit sees each attempt; outside it sees a call as a whole.
+/// Clones share their circuits. Inside of retries a circuit sees each attempt; outside it sees a call as a whole. Add it before
+/// the [`TimeoutLayer`](super::TimeoutLayer): of a call that a layer outside of it cuts off it does not hear how it ended, and
+/// counts nothing.
 ///
 /// ```
 /// use std::time::Duration;

@@ -268,6 +268,7 @@ async fn open_store(config: &StoreConfig, env: &BuildEnv, has_keys: bool) -> Res
         }
         #[cfg(not(feature = "postgres"))]
         StoreConfig::Postgres { .. } => {
+            let _ = env; // only this store has a secret
             Err(Error::unsupported("the store `postgres` needs the cargo feature `postgres` of the crate opsorch"))
         }
         StoreConfig::Memory => Ok(Arc::new(MemoryStore::new())),

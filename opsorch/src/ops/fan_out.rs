@@ -125,10 +125,11 @@ impl OpsOrch {
             }
         }
         let mut warnings = Vec::new();
-        if items.is_empty() && sources.iter().any(|source| source.front().is_some()) {
+        if items.is_empty() && !sources.iter().any(Source::is_behind) {
             let empty = sources.iter().filter(|source| source.is_wanting());
             warnings.extend(empty.map(|source| format!("`{}`: {EMPTY}", source.provider().name())));
             merge(&mut sources, limit, &mut items, false);
+            warnings.retain(|_| !items.is_empty());
         }
         if let (true, Some(error)) = (items.is_empty(), all_failed(&sources)) {
             return Err(error);

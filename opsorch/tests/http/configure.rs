@@ -75,6 +75,11 @@ async fn a_plugin_is_one_of_those_that_were_allowed_to_the_letter() {
     {
         desk.configure(&desk.admin, "ticket", &with(plugin)).await.expect(403);
     }
+    // The kind that runs a program names it in its configuration, where no list is looked at.
+    for kind in ["plugin", " Plugin "] {
+        let body = json!({ "provider": kind, "config": { "path": "/bin/sh" } });
+        desk.configure(&desk.admin, "ticket", &body).await.expect(403);
+    }
     assert!(desk.applied.0.lock().unwrap().is_empty());
     desk.configure(&desk.admin, "ticket", &with("/usr/lib/opsorch/jira")).await.expect(200);
     assert_eq!(desk.applied.0.lock().unwrap()[0].plugin, Some("/usr/lib/opsorch/jira".into()));

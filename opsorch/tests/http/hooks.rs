@@ -3,9 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use opsorch::capability::{Delivery, OtherEvent, Webhook, WebhookEvent, WebhookReceiver};
-use opsorch::http::{Options, WebhookDelivery, WebhookSink};
+use opsorch::gate::Access;
+use opsorch::http::{Authentication, Options, Role, WebhookDelivery, WebhookSink};
 use opsorch::transport::Method;
-use opsorch::{Context, Error, ErrorKind, Fields, Provider, Result, async_trait};
+use opsorch::{Context, Error, ErrorKind, Fields, Operation, Provider, Result, Target, async_trait};
 
 use crate::support::{Api, World, shared};
 
@@ -89,4 +90,48 @@ async fn a_delivery_that_is_too_long_or_not_taken_is_refused() {
     api.send(Method::POST, "/v1/hooks/signed", &signed, &"x".repeat(65)).await.expect(413);
     let reply = api.send(Method::POST, "/v1/hooks/signed", &signed, "x").await;
     assert!(!reply.expect(503).text().contains("s3cr3t"), "the vendor learns nothing");
+}
+
+/// Lets nobody near one provider.
+#[derive(Debug)]
+struct NotFrom(&'static str);
+
+impl Access for NotFrom {
+    fn permits(&self, _: &Context, _: Operation, target: &Target) -> bool {
+        target.provider.as_str() != self.0
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_may_read_nothing_of_a_provider_hears_nothing_of_it() {
+    for (hidden, heard) in [("tracker", false), ("other", true)] {
+        let clock = opsorch::ManualClock::default();
+        let tracker =
+            opsorch_testkit::MemoryProvider::new(clock).provider("tracker").with_webhook_receiver(Arc::new(Any));
+        let ops = opsorch::OpsOrch::builder().provider(tracker).build().await.unwrap();
+        let auth = Authentication::builder().allow_anonymous(Role::Viewer).access(NotFrom(hidden)).build().unwrap();
+        let api = Api(opsorch::http::router(&ops, auth));
+        let request = http::Request::builder().uri("/v1/events").body(axum::body::Body::empty()).unwrap();
+        let response = tower::ServiceExt::oneshot(api.0.clone(), request).await.unwrap();
+        let listening = axum::body::to_bytes(response.into_body(), usize::MAX);
+        let deliver = api.post("/v1/hooks/tracker", "d-1");
+        let (events, delivered) = tokio::join!(listening, deliver);
+        delivered.expect(200);
+        assert_eq!(String::from_utf8_lossy(&events.unwrap()).contains("d-1"), heard, "{hidden}");
+
+        let health = api.get("/v1/providers/tracker/health").await;
+        assert_eq!(health.status == 403, !heard, "{}", health.text());
+        assert_eq!(api.get("/v1/ready").await.text().contains("tracker"), heard);
+    }
+}
+
+/// A vendor whose deliveries are all good.
+#[derive(Debug)]
+struct Any;
+
+#[async_trait]
+impl WebhookReceiver for Any {
+    async fn receive(&self, _: &Context, webhook: &Webhook) -> Result<Delivery> {
+        Ok(Delivery::new(Vec::new()).id(std::str::from_utf8(&webhook.body).unwrap()))
+    }
 }

@@ -163,10 +163,24 @@ async fn only_a_person_is_a_person() {
     let clock = ManualClock::default();
     let agent = who(&auth(people()), &hs256(&with("act", json!({ "sub": "copilot" }))), &clock).await.unwrap();
     assert_eq!(agent.to_string(), "agent copilot@https://id.example for user alice@https://id.example");
-    let clients = [("client_id", json!("alice")), ("azp", json!("alice")), ("gty", json!("client-credentials"))];
+    let clients = [
+        ("client_id", json!("alice")),
+        ("azp", json!("alice")),
+        ("appid", json!("alice")),
+        ("cid", json!("alice")),
+        ("gty", json!("client-credentials")),
+        ("gty", json!(["client_credentials"])),
+        ("idtyp", json!("app")),
+        ("preferred_username", json!("service-account-deployer")),
+    ];
     for (name, value) in clients {
         let client = who(&auth(people()), &hs256(&with(name, value)), &clock).await.unwrap();
         assert_eq!(client.to_string(), "service alice@https://id.example", "{name}");
+    }
+    let of_people = [("gty", json!(["authorization_code"])), ("idtyp", json!("user")), ("cid", json!("console"))];
+    for (name, value) in of_people {
+        let person = who(&auth(people()), &hs256(&with(name, value)), &clock).await.unwrap();
+        assert_eq!(person.to_string(), "user alice@https://id.example", "{name}");
     }
     let services = Jwt::services(ISSUER, "ops").hs256(&Secret::new(SECRET)).unwrap();
     let service = who(&auth(services), &hs256(&claims()), &clock).await.unwrap();
@@ -260,6 +274,46 @@ async fn invented_key_ids_and_other_issuers_do_not_become_requests() {
         assert!(who(&auth, &eddsa(&claims(), &key, Some(&format!("invented-{number}"))), &clock).await.is_err());
         let other = with("iss", json!("https://evil.example"));
         assert!(who(&auth, &eddsa(&other, &key, Some("1")), &clock).await.is_err());
+    }
+    assert_eq!(issuer.asked(), 1);
+}
+
+/// An issuer that takes a second to answer.
+#[derive(Clone, Debug)]
+struct Slow(Issuer);
+
+#[async_trait]
+impl Transport for Slow {
+    async fn send(&self, request: Request) -> Result<Reply> {
+        let reply = self.0.send(request).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        reply
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_who_hangs_up_takes_the_keys_from_nobody() {
+    let clock = ManualClock::default();
+    let (key, public) = ed25519(1);
+    let issuer = Issuer::answering([set(&[published("1", &public)])]);
+    let url = "https://id.example/keys".parse().unwrap();
+    let auth = auth(Jwt::people(ISSUER, "ops").jwks(url, Arc::new(Slow(issuer.clone()))).unwrap());
+    let forged = eddsa(&claims(), &ed25519(2).0, Some("1"));
+    let stranger = tokio::time::timeout(Duration::from_millis(1), who(&auth, &forged, &clock)).await;
+    assert!(stranger.is_err(), "it did not wait for the answer");
+    who(&auth, &eddsa(&claims(), &key, Some("1")), &clock).await.unwrap();
+    assert_eq!(issuer.asked(), 1, "and made nobody ask twice");
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_wait_for_each_other_ask_once_whoever_came_first() {
+    let (earlier, later) = (ManualClock::default(), ManualClock::default());
+    later.advance(Duration::from_millis(5));
+    let (key, public) = ed25519(1);
+    let issuer = Issuer::answering([set(&[published("1", &public)]), set(&[])]);
+    let auth = issuer.auth();
+    for clock in [&later, &earlier] {
+        assert!(who(&auth, &eddsa(&claims(), &key, Some("invented")), clock).await.is_err());
     }
     assert_eq!(issuer.asked(), 1);
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use opsorch::gate::Access;
 use opsorch::layer::TimeoutLayer;
 use opsorch::*;
@@ -329,6 +331,101 @@ async fn one_that_hangs_costs_its_timeout_and_nothing_else() {
     assert_eq!(sources_of(&page), [("b", "timeout", true)]);
 }
 
+/// Changes what a provider answered, as odd providers would.
+#[derive(Debug)]
+struct Odd<F>(&'static str, F);
+
+#[opsorch::async_trait]
+impl<F: Fn(Response) -> Response + std::fmt::Debug + Send + Sync + 'static> layer::Layer for Odd<F> {
+    async fn call(&self, call: layer::Call<'_>, next: layer::Next<'_>) -> Result<Response> {
+        let is_odd = call.provider().as_str() == self.0;
+        let response = next.run().await?;
+        Ok(if is_odd { (self.1)(response) } else { response })
+    }
+}
+
+fn with_cursor(page: Page<Ticket>, cursor: &str) -> Page<Ticket> {
+    page.next(Some(Cursor::new(cursor)))
+}
+
+fn empty_for_ever(_: Response) -> Response {
+    Response::Tickets(with_cursor(Page::new(Vec::new()), "0"))
+}
+
+#[tokio::test]
+async fn one_that_gives_empty_pages_for_ever_does_not_hold_up_the_others() {
+    let sources = Sources::usual(|builder| builder.layer(Odd("a", empty_for_ever as fn(_) -> _))).await;
+    let page = sources.query(TicketQuery::new().limit(3)).await.unwrap();
+    assert_eq!(ids(&page), "b-0 c-0 c-1");
+    assert!(page.warnings[0].starts_with("`a`: it gave nothing but empty pages"), "{:?}", page.warnings);
+    let rest = sources.query(TicketQuery::new().limit(3).after(page.next.unwrap())).await.unwrap();
+    assert_eq!(ids(&rest), "b-1");
+    assert!(!rest.is_complete());
+}
+
+fn pages_without_a_cursor(response: Response) -> Response {
+    match response {
+        Response::MetricDescriptors(page) => Response::MetricDescriptors(page.next(Some(Cursor::new("more")))),
+        other => other,
+    }
+}
+
+#[tokio::test]
+async fn what_has_no_cursor_is_asked_for_once_whatever_a_source_says() {
+    let vendors = [1, 2].map(|seed| MemoryProvider::seeded(seed, SystemClock));
+    let builder = OpsOrch::builder().provider(vendors[0].provider("one")).provider(vendors[1].provider("two"));
+    let odd = Odd("one", pages_without_a_cursor as fn(_) -> _);
+    let ops = builder.without_layers().layer(odd).build().await.unwrap();
+    let cx = Context::new(agent());
+    let page = ops.metrics(&cx).describe(Scope::new()).await.unwrap();
+    assert_eq!(page.items.len(), 2, "each once");
+    assert_eq!(vendors[0].calls(Operation::MetricDescribe), 1);
+    assert_eq!(page.truncated.as_deref(), Some("`one`: it has more, and this query does not page"));
+}
+
+fn long_cursor(response: Response) -> Response {
+    match response {
+        Response::Tickets(page) => Response::Tickets(with_cursor(page, &"x".repeat(60_000))),
+        other => other,
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_that_nobody_could_come_back_with_is_not_given() {
+    let sources = Sources::usual(|builder| builder.layer(Odd("a", long_cursor as fn(_) -> _))).await;
+    let error = sources.query(TicketQuery::new().limit(6)).await.unwrap_err();
+    assert!(error.to_string().contains("ask each by its name"), "{error}");
+}
+
+#[tokio::test]
+async fn a_cursor_that_was_tampered_with_does_not_panic() {
+    let sources = Sources::usual(|builder| builder).await;
+    let cursor = sources.query(TicketQuery::new().limit(4)).await.unwrap().next.unwrap();
+    let mut places: serde_json::Value =
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(cursor.as_str().strip_prefix("all1.").unwrap()).unwrap())
+            .unwrap();
+    for time in [serde_json::json!("2999-01-01T00:00:00Z"), serde_json::json!("1999-01-01T00:00:00Z"), ().into()] {
+        for count in [0, 1, u64::MAX] {
+            places["at"]["a"]["seen"] = serde_json::json!({ "count": count, "time": time, "key": "x" });
+            let cursor = Cursor::new(format!("all1.{}", URL_SAFE_NO_PAD.encode(places.to_string())));
+            let page = sources.query(TicketQuery::new().limit(9).after(cursor)).await.unwrap();
+            assert!(ids(&page).contains("b-1"), "{count} {time}: what the others have is given");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_smaller_page_than_the_last_gives_nothing_twice() {
+    let ages = [[1, 3, 5, 7, 9, 11], [2, 4, 6, 8, 10, 12]].map(|ages| ages.map(Some));
+    let sources = Sources::new([&ages[0], &ages[1], &[]], |builder| builder).await;
+    let page = sources.query(TicketQuery::new().limit(8)).await.unwrap();
+    assert_eq!(ids(&page), "a-0 b-0 a-1 b-1 a-2 b-2 a-3 b-3");
+    let rest = sources.query(TicketQuery::new().limit(1).after(page.next.unwrap())).await.unwrap();
+    assert_eq!(ids(&rest), "a-4");
+    let rest = sources.query(TicketQuery::new().limit(9).after(rest.next.unwrap())).await.unwrap();
+    assert_eq!(ids(&rest), "b-4 a-5 b-5");
+}
+
 /// A source: the ages of its tickets, how long it takes, and whether it then fails.
 fn source() -> impl Strategy<Value = (Vec<Option<u64>>, u64, bool)> {
     (prop::collection::vec(prop::option::weighted(0.9, 0..5_u64), 0..6), 0..50_u64, prop::bool::weighted(0.2))
@@ -396,22 +493,23 @@ proptest! {
     #[test]
     fn pages_one_after_the_other_are_the_whole_list(
         ages in prop::collection::vec(prop::collection::vec(prop::option::weighted(0.9, 0..5_u64), 0..9), 3),
-        limit in 1..7_u32,
+        limits in prop::collection::vec(1..7_u32, 1..4),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let (whole, pages) = runtime.block_on(async {
             let sources = Sources::new([0, 1, 2].map(|index| ages[index].as_slice()), |builder| builder).await;
             let whole = sources.query(TicketQuery::new().limit(1_000)).await.unwrap();
-            let (mut pages, mut query) = (Vec::new(), TicketQuery::new().limit(limit));
-            loop {
-                let page = sources.query(query.clone()).await.unwrap();
+            let (mut pages, mut query) = (Vec::new(), TicketQuery::new());
+            for limit in limits.iter().copied().cycle() {
+                let page = sources.query(query.clone().limit(limit)).await.unwrap();
                 assert!(page.items.len() == limit as usize || page.next.is_none(), "{page:?}");
                 pages.extend(page.items);
                 match page.next {
                     Some(next) => query = query.after(next),
-                    None => break (whole.items, pages),
+                    None => break,
                 }
             }
+            (whole.items, pages)
         });
         prop_assert_eq!(whole, pages);
     }

@@ -146,7 +146,7 @@ async fn race_and_kill(folder: &Path, place: &Place, ops: &OpsOrch, time: Durati
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    println!("  {kills} of {PROCESSES} processes killed within {time:?}");
+    println!("  {kills} times one of {PROCESSES} processes was killed within {time:?}");
     checkpoints.dedup();
     checkpoints
 }

@@ -8,6 +8,9 @@ use opsorch::secret::{Secret, StaticSecrets};
 use opsorch::store::*;
 use opsorch::{Config, Context, ErrorKind, Event, GrantState, OpsOrch, Submission, Submitted, Time};
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
 use crate::place::*;
 use crate::support::{World, agent, allow, one_sre, sre, ticket};
 
@@ -200,10 +203,8 @@ async fn what_cannot_be_connected_to_is_told_without_the_password() {
     let good = tcp_url();
     let password = good.split(['/', ':', '@']).nth(4).unwrap();
     let wrong = good.replace(password, "hunter2");
-    let without_tls = good.replace("sslmode=disable", "sslmode=require");
     let cases = [
         (wrong.clone(), ErrorKind::Unauthenticated),
-        (without_tls, ErrorKind::Unavailable),
         (good.replace("/postgres?", "/nowhere?"), ErrorKind::Invalid { field: "url".into() }),
         (format!("{wrong}&hunter2=hunter2"), ErrorKind::Invalid { field: "url".into() }),
         (format!("{} sslmode=require", url()), ErrorKind::Invalid { field: "url".into() }),
@@ -222,6 +223,46 @@ async fn what_cannot_be_connected_to_is_told_without_the_password() {
         let error = PostgresOptions::new().schema(schema).open(&Secret::new(&good)).await.unwrap_err();
         assert_eq!(*error.kind(), ErrorKind::Invalid { field: "schema".into() }, "{error}");
     }
+}
+
+#[ignore = "needs PostgreSQL: .ci/postgres"]
+#[tokio::test]
+async fn an_encrypted_connection_needs_a_certificate_that_is_good_for_the_host() {
+    let pem = std::fs::read(std::env::var("DATABASE_CERTIFICATE").unwrap()).unwrap();
+    let encrypted = tcp_url().replace("sslmode=disable", "sslmode=require");
+    for url in [encrypted.clone(), tcp_url().replace("sslmode=disable", "sslmode=prefer")] {
+        let error = PostgresStore::open(&Secret::new(url)).await.unwrap_err();
+        assert_unavailable(&error.not_applied(), "cannot be reached");
+    }
+    let elsewhere = encrypted.replace("@127.0.0.1:", "@localhost:");
+    let error = PostgresOptions::new().authorities(pem.clone()).open(&Secret::new(elsewhere)).await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Unavailable, "{error}");
+
+    let place = Place::new();
+    let store = place.options().authorities(pem).open(&Secret::new(encrypted)).await.unwrap();
+    store.request(&log(), request("g", "")).await.unwrap();
+    let sql = "SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
+        WHERE ssl AND application_name = 'opsorch' AND query LIKE '%tree%'";
+    assert!(place.raw().await.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) > 0, "the session is encrypted");
+    assert_sound(&place.open().await, 1).await;
+}
+
+#[ignore = "needs PostgreSQL: .ci/postgres"]
+#[tokio::test]
+async fn who_requires_encryption_says_nothing_to_a_server_without_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut asked = [0; 8];
+        stream.read_exact(&mut asked).await.unwrap();
+        stream.write_all(b"N").await.unwrap();
+        stream.read(&mut asked).await.unwrap()
+    };
+    let url = Secret::new(format!("postgres://opsorch:hunter2@127.0.0.1:{port}/x?sslmode=require"));
+    let (opened, said) = join(PostgresStore::open(&url), server).await;
+    assert_eq!(*opened.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(said, 0, "it hangs up");
 }
 
 #[ignore = "needs PostgreSQL: .ci/postgres"]

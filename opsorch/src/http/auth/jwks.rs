@@ -1,15 +1,17 @@
 //! The keys that an issuer publishes (RFC 7517): fetched through the transport, kept for a while.
 
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use opsorch_schema::Time;
 use serde::Deserialize;
-use tokio::sync::Semaphore;
 
 use super::jwt::VerifyingKey;
 use crate::transport::{Method, Request, Transport, Url};
@@ -39,15 +41,18 @@ pub(super) struct Jwks {
     url: Url,
     transport: Arc<dyn Transport>,
     kept: Mutex<Kept>,
-    /// One request at a time; the others wait for what it brings.
-    turn: Semaphore,
 }
 
 #[derive(Default)]
 struct Kept {
     keys: Option<(Arc<[VerifyingKey]>, Time)>,
     asked: Option<Time>,
+    under_way: Option<Fetch>,
 }
+
+/// The one request that is under way. All who need keys wait for it, and each can go on with it where another was dropped:
+/// a caller who hangs up takes the keys from nobody.
+type Fetch = Shared<BoxFuture<'static, Result<Arc<[VerifyingKey]>>>>;
 
 impl Jwks {
     pub(super) fn new(url: Url, transport: Arc<dyn Transport>) -> Result<Self> {
@@ -61,25 +66,19 @@ impl Jwks {
             let message = "expected an address that begins with https://, so that nobody else can publish keys";
             return Err(Error::invalid("jwt.jwks", message));
         }
-        Ok(Self { url, transport, kept: Mutex::default(), turn: Semaphore::new(1) })
+        Ok(Self { url, transport, kept: Mutex::default() })
     }
 
     /// The keys, fetched if need be: because there are none, they are old, or the wanted one is not among them.
     pub(super) async fn keys(&self, now: Time, wanted: Option<&str>) -> Result<Arc<[VerifyingKey]>> {
-        if let Some(keys) = self.fresh(now, wanted) {
-            return Ok(keys);
-        }
-        let _turn = self.turn.acquire().await.map_err(|_| unavailable())?;
-        if let Some(keys) = self.fresh(now, wanted) {
-            return Ok(keys);
-        }
-        let may_ask = self.kept().asked.is_none_or(|asked| is_older(asked, now, PAUSE));
-        if may_ask {
-            self.kept().asked = Some(now);
-            match self.fetch().await {
-                Ok(keys) => self.kept().keys = Some((keys, now)),
-                Err(error) => tracing::warn!(issuer = %self.url, %error, "the keys of an issuer could not be fetched"),
+        // Twice, because the first may bring what was asked for long ago, by one who is gone.
+        for _ in 0..2 {
+            if let Some(keys) = self.fresh(now, wanted) {
+                return Ok(keys);
             }
+            let Some(fetch) = self.under_way(now) else { break };
+            let fetched = fetch.clone().await;
+            self.keep(&fetch, fetched, now);
         }
         let kept = self.kept().keys.clone();
         kept.filter(|(_, since)| !is_older(*since, now, STALE)).map(|(keys, _)| keys).ok_or_else(unavailable)
@@ -91,16 +90,31 @@ impl Jwks {
         (has_it && !is_older(since, now, FRESH)).then_some(keys)
     }
 
-    async fn fetch(&self) -> Result<Arc<[VerifyingKey]>> {
-        let request = Request::new(Method::GET, self.url.clone()).timeout(TIMEOUT).body_limit(LARGEST);
-        let reply = tokio::time::timeout(TIMEOUT, self.transport.send(request)).await;
-        let reply = reply.map_err(|_| Error::new(ErrorKind::Timeout, "no answer in time"))??.error_for_status()?;
-        let set: PublishedSet = reply.json()?;
-        let keys: Arc<[_]> = set.keys.into_iter().take(MOST_KEYS).filter_map(PublishedKey::into_key).collect();
-        if keys.is_empty() {
-            return Err(Error::unexpected("expected an RSA or Ed25519 key for signatures, got none"));
+    /// The request that is under way, or a new one, unless the last was a moment ago.
+    fn under_way(&self, now: Time) -> Option<Fetch> {
+        let mut kept = self.kept();
+        let may_ask = kept.asked.is_none_or(|asked| is_older(asked, now, PAUSE));
+        if kept.under_way.is_none() && may_ask {
+            kept.asked = Some(now);
+            let fetch = AssertUnwindSafe(fetch(Arc::clone(&self.transport), self.url.clone())).catch_unwind();
+            let fetch =
+                fetch.map(|fetched| fetched.unwrap_or_else(|_| Err(Error::unexpected("the transport panicked"))));
+            kept.under_way = Some(fetch.boxed().shared());
         }
-        Ok(keys)
+        kept.under_way.clone()
+    }
+
+    /// Keeps what a request brought, once.
+    fn keep(&self, fetch: &Fetch, fetched: Result<Arc<[VerifyingKey]>>, now: Time) {
+        let mut kept = self.kept();
+        if !kept.under_way.as_ref().is_some_and(|known| known.ptr_eq(fetch)) {
+            return;
+        }
+        kept.under_way = None;
+        match fetched {
+            Ok(keys) => kept.keys = Some((keys, kept.asked.unwrap_or(now))),
+            Err(error) => tracing::warn!(issuer = %self.url, %error, "the keys of an issuer could not be fetched"),
+        }
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -108,9 +122,22 @@ impl Jwks {
     }
 }
 
-/// Whether so much time has passed. A clock that was set back counts as passed: better one request too many.
+async fn fetch(transport: Arc<dyn Transport>, url: Url) -> Result<Arc<[VerifyingKey]>> {
+    let request = Request::new(Method::GET, url).timeout(TIMEOUT).body_limit(LARGEST);
+    let reply = tokio::time::timeout(TIMEOUT, transport.send(request)).await;
+    let reply = reply.map_err(|_| Error::new(ErrorKind::Timeout, "no answer in time"))??.error_for_status()?;
+    let set: PublishedSet = reply.json()?;
+    let keys: Arc<[_]> = set.keys.into_iter().take(MOST_KEYS).filter_map(PublishedKey::into_key).collect();
+    if keys.is_empty() {
+        return Err(Error::unexpected("expected an RSA or Ed25519 key for signatures, got none"));
+    }
+    Ok(keys)
+}
+
+/// Whether so much time has passed. A clock that was set back so far counts as passed: better one request too many. A little
+/// is what callers who wait for each other differ by.
 fn is_older(since: Time, now: Time, age: Duration) -> bool {
-    (now - since).to_std().is_ok_and(|passed| passed >= age) || now < since
+    (now - since).abs().to_std().is_ok_and(|passed| passed >= age)
 }
 
 fn unavailable() -> Error {

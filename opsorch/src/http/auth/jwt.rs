@@ -28,8 +28,10 @@ const SHORTEST_SECRET: usize = 32;
 ///
 /// Who may answer approvals is a person, so the issuer must be asked for one or the other: [`people`](Self::people) or
 /// [`services`](Self::services); give them different audiences. Of people's tokens, one with an `act` claim (RFC 8693) is an
-/// agent that acts for the person, and one that a client got for itself (`client_id` or `azp` equal to `sub`, or `gty`
-/// `client-credentials`) is a service.
+/// agent that acts for the person, and one that a client got for itself is a service. Issuers mark it each in its own way;
+/// known are `client_id`, `azp`, `appid` or `cid` equal to `sub` (RFC 9068, Okta), `gty` `client-credentials` (Auth0,
+/// FusionAuth), `idtyp` `app` (Entra ID, where that optional claim is turned on) and a `preferred_username` that begins with
+/// `service-account-` (Keycloak). Of other issuers, and where a mark is missing, only the audience tells.
 ///
 /// ```
 /// use opsorch::http::{Authentication, Jwt};
@@ -193,7 +195,7 @@ pub(super) struct JwtVerifier(Jwt);
 #[derive(Deserialize)]
 struct Claims {
     iss: String,
-    aud: Audience,
+    aud: Texts,
     sub: String,
     exp: f64,
     nbf: Option<f64>,
@@ -201,14 +203,14 @@ struct Claims {
     act: Option<Act>,
     client_id: Option<String>,
     azp: Option<String>,
-    gty: Option<String>,
+    gty: Option<Texts>,
     #[serde(flatten)]
     others: Map<String, Value>,
 }
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Audience {
+enum Texts {
     One(String),
     Several(Vec<String>),
 }
@@ -271,8 +273,8 @@ impl JwtVerifier {
         #[allow(clippy::cast_precision_loss)] // milliseconds are exact up to the year 287396
         let now = now.timestamp_millis() as f64 / 1000.0;
         let is_for_us = match &claims.aud {
-            Audience::One(audience) => *audience == self.0.audience,
-            Audience::Several(audiences) => audiences.contains(&self.0.audience),
+            Texts::One(audience) => *audience == self.0.audience,
+            Texts::Several(audiences) => audiences.contains(&self.0.audience),
         };
         let begun = [claims.nbf, claims.iat].into_iter().flatten().all(|time| time <= now + LEEWAY);
         if claims.iss != self.0.issuer || !is_for_us || claims.sub.is_empty() || !begun || claims.exp <= now - LEEWAY {
@@ -318,8 +320,17 @@ impl JwtVerifier {
 impl Claims {
     /// Whether a client got the token for itself, and not for a person.
     fn is_of_a_client(&self) -> bool {
-        let is_subject = |client: &Option<String>| client.as_deref() == Some(&self.sub);
-        let is_grant = |grant: &str| matches!(grant, "client-credentials" | "client_credentials");
-        is_subject(&self.client_id) || is_subject(&self.azp) || self.gty.as_deref().is_some_and(is_grant)
+        let text = |name: &str| self.others.get(name).and_then(Value::as_str);
+        let clients = [self.client_id.as_deref(), self.azp.as_deref(), text("appid"), text("cid")];
+        let is_grant = |grant: &String| matches!(grant.as_str(), "client-credentials" | "client_credentials");
+        let has_grant = match &self.gty {
+            Some(Texts::One(grant)) => is_grant(grant),
+            Some(Texts::Several(grants)) => grants.iter().any(is_grant),
+            None => false,
+        };
+        clients.contains(&Some(self.sub.as_str()))
+            || has_grant
+            || text("idtyp") == Some("app")
+            || text("preferred_username").is_some_and(|name| name.starts_with("service-account-"))
     }
 }

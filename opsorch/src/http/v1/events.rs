@@ -17,10 +17,10 @@ use tokio::time::Instant;
 
 use super::hooks::WebhookDelivery;
 use super::input::numbers;
-use crate::http::app::App;
+use crate::http::app::{App, Caller};
 use crate::http::json;
 use crate::http::respond::Problem;
-use crate::{Error, ErrorKind, Result};
+use crate::{Context, Error, ErrorKind, Result};
 
 /// How often the log is looked at. The store may be shared, and what other processes write is part of the log too.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -33,9 +33,15 @@ const LIFE: Duration = Duration::from_secs(600);
 const BLOCK: u32 = 100;
 
 /// Streams from `from`, else from after `Last-Event-ID`, else what comes from here on. Entries of the log carry their sequence
-/// as id, so that a client that comes back misses none; what vendors send carries none, and is told to those who listen.
-pub(super) async fn stream(State(app): State<Arc<App>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
-    match open(&app, &headers, query.as_deref()).await {
+/// as id, so that a client that comes back misses none; what vendors send carries none, and is told to those who listen and
+/// may read of that provider.
+pub(super) async fn stream(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
+    match open(&app, caller.cx, &headers, query.as_deref()).await {
         Ok(tail) => {
             let events =
                 stream::unfold(tail, |mut tail| async { Some((Ok::<_, Infallible>(tail.next().await?), tail)) });
@@ -45,7 +51,7 @@ pub(super) async fn stream(State(app): State<Arc<App>>, headers: HeaderMap, RawQ
     }
 }
 
-async fn open(app: &Arc<App>, headers: &HeaderMap, query: Option<&str>) -> Result<Tail> {
+async fn open(app: &Arc<App>, cx: Context, headers: &HeaderMap, query: Option<&str>) -> Result<Tail> {
     let [from] = numbers(query, ["from"])?;
     let last = headers.get("last-event-id").map(|id| {
         let number = id.to_str().ok().and_then(|id| id.parse::<u64>().ok()).and_then(|last| last.checked_add(1));
@@ -59,6 +65,7 @@ async fn open(app: &Arc<App>, headers: &HeaderMap, query: Option<&str>) -> Resul
     let place = Arc::clone(&app.streams).try_acquire_owned().map_err(busy)?;
     Ok(Tail {
         app: Arc::clone(app),
+        cx,
         next,
         read: VecDeque::new(),
         deliveries: app.deliveries.listen(),
@@ -70,6 +77,8 @@ async fn open(app: &Arc<App>, headers: &HeaderMap, query: Option<&str>) -> Resul
 /// One listener.
 struct Tail {
     app: Arc<App>,
+    /// Who listens.
+    cx: Context,
     /// The sequence that is read next.
     next: u64,
     read: VecDeque<Entry>,
@@ -79,6 +88,11 @@ struct Tail {
 }
 
 impl Tail {
+    fn may_hear(&self, delivery: &WebhookDelivery) -> bool {
+        let provider = self.app.ops.providers().find(|provider| *provider.name() == delivery.provider);
+        provider.is_some_and(|provider| self.app.ops.may_read(&self.cx, provider))
+    }
+
     /// The next event; `None` at the end of the stream's life.
     async fn next(&mut self) -> Option<Event> {
         loop {
@@ -103,7 +117,8 @@ impl Tail {
             tokio::select! {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
                 delivery = self.deliveries.recv() => match delivery {
-                    Ok(delivery) => return Some(event("delivery", &*delivery)),
+                    Ok(delivery) if self.may_hear(&delivery) => return Some(event("delivery", &*delivery)),
+                    Ok(_) => {}
                     Err(broadcast::error::RecvError::Lagged(missed)) => return Some(event("missed", &missed)),
                     Err(broadcast::error::RecvError::Closed) => return None,
                 },

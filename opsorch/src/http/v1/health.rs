@@ -31,9 +31,10 @@ pub(super) async fn alive() -> Response {
 }
 
 /// `GET /v1/ready`: 503 if the store does not answer. A provider that does not work is reported and no reason to take the
-/// process, and with it all other providers, out of service.
+/// process, and with it all other providers, out of service. Those of which the caller may read nothing are left out.
 pub(super) async fn ready(State(app): State<Arc<App>>, caller: Caller) -> Response {
-    let names: Vec<_> = app.ops.providers().map(|provider| provider.name().clone()).collect();
+    let readable = app.ops.providers().filter(|provider| app.ops.may_read(&caller.cx, provider));
+    let names: Vec<_> = readable.map(|provider| provider.name().clone()).collect();
     let health = |name: opsorch_schema::ProviderName| {
         let (app, cx) = (&app, &caller.cx);
         async move { Report::new(name.as_str(), &app.ops.health(cx, name.clone()).await) }

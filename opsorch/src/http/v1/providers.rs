@@ -53,8 +53,11 @@ pub(super) async fn list(State(app): State<Arc<App>>) -> Response {
 /// `GET /v1/providers/{provider}/health`: 200 if nothing is in the way, 503 if something is.
 pub(super) async fn health(State(app): State<Arc<App>>, caller: Caller, Path(name): Path<String>) -> Response {
     let name = ProviderName::new(name);
-    if app.ops.providers().all(|provider| *provider.name() != name) {
+    let Some(provider) = app.ops.providers().find(|provider| *provider.name() == name) else {
         return Problem(Error::not_found("there is no provider of this name")).into_response();
+    };
+    if !app.ops.may_read(&caller.cx, provider) {
+        return Problem(Error::denied("you may read nothing of this provider")).into_response();
     }
     let found = app.ops.health(&caller.cx, name.clone()).await;
     let report = Report::new(name.as_str(), &found);

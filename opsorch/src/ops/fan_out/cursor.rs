@@ -102,7 +102,8 @@ impl Places {
         let text = URL_SAFE_NO_PAD.encode(text);
         if text.len() > LONGEST {
             // Nobody could come back with it.
-            let message = format!("the cursors of the providers come to more than {LONGEST} bytes; ask each by its name");
+            let message =
+                format!("the cursors of the providers come to more than {LONGEST} bytes; ask each by its name");
             return Err(Error::unexpected(message));
         }
         Ok(Some(Cursor::new(format!("{PREFIX}{text}"))))
@@ -136,7 +137,8 @@ impl Seen {
     /// this one is smaller than it was: the next request may have another limit.
     pub(super) fn skip<T: Item>(&mut self, items: &mut VecDeque<T>) -> Option<Self> {
         let (size, (given, is_found)) = (items.len(), self.within(items));
-        let beyond = self.count.checked_sub(size).filter(|beyond| *beyond > 0 && given == size && !is_found);
+        let beyond =
+            self.count.checked_sub(size).filter(|beyond| *beyond > 0 && size > 0 && given == size && !is_found);
         items.drain(..given);
         self.count = given;
         beyond.map(|count| Self { count, ..self.clone() })

@@ -69,6 +69,11 @@ impl<T> Source<T> {
         self.items.is_empty() && matches!(self.state, State::More)
     }
 
+    /// Whether what it has given on this page was all given out before, and the page that was goes on behind it.
+    pub(super) fn is_behind(&self) -> bool {
+        self.is_wanting() && self.place.seen.is_some()
+    }
+
     pub(super) fn front(&self) -> Option<&T> {
         self.items.front()
     }
