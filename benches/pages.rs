@@ -1,9 +1,10 @@
 //! What it costs to make normalized pages of what vendors answer: CPU time for each 1 000 items, bytes per second and
-//! allocations, from the bytes of the answers through the provider. Beside it, in the same run, `serde_json` decodes the same
-//! bytes into typed structs, which are nobody's schema yet. The goal is a ratio of 1.4 at most.
+//! allocations, from the bytes of the answers through the provider. Beside it, in the same run, `serde_json` decodes the
+//! same bytes into typed structs, which are nobody's schema yet. The goal is a ratio of 1.4 at most.
 //!
-//! `cargo bench -p opsorch-benches --bench pages`. The payloads are made from a seed ([`payload`](opsorch_benches::payload)), in pages of 100 items
-//! as the vendors give them, and of 1 000 log entries; nothing is sent over a network. A vendor is a row in [`vendors`]; `-- jira` measures that one alone.
+//! `cargo bench -p opsorch-benches --bench pages`. The payloads are made from a seed
+//! ([`payload`](opsorch_benches::payload)), in pages of 100 items as the vendors give them, and of 1 000 log entries;
+//! nothing is sent over a network. A vendor is a row in [`vendors`]; `-- jira` measures that one alone.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::any::Any;

@@ -6,9 +6,10 @@ use super::{SERVICES, Text, log_stamp};
 
 pub(super) fn page(logs: Vec<Value>, _: usize, is_last: bool) -> Value {
     let after = "eyJhZnRlciI6IkFRQUFBWHVnMjlZc1dPYkJRd0FBQUFCQldIVm5NV1l3VkFBQVFXbHpTMWh3YUVKUldXUkNRUSJ9";
+    let next = format!("https://api.datadoghq.com/api/v2/logs/events?page[cursor]={after}");
     json!({
         "data": logs,
-        "links": { "next": (!is_last).then(|| format!("https://api.datadoghq.com/api/v2/logs/events?page[cursor]={after}")) },
+        "links": { "next": (!is_last).then_some(next) },
         "meta": {
             "elapsed": 132,
             "page": { "after": (!is_last).then_some(after) },
@@ -63,7 +64,10 @@ fn attributes(text: &mut Text, service: &str, status: &str) -> Value {
             "url_details": { "host": "shop.example.org", "path": "/api/v2/orders", "scheme": "https" },
             "useragent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0",
         },
-        "network": { "client": { "ip": "203.0.113.7", "port": text.0.below(60_000) }, "bytes_written": text.0.below(90_000) },
+        "network": {
+            "client": { "ip": "203.0.113.7", "port": text.0.below(60_000) },
+            "bytes_written": text.0.below(90_000),
+        },
         "usr": { "id": text.id(12), "plan": "business" },
         "dd": { "trace_id": text.0.number().to_string(), "span_id": text.0.number().to_string() },
     });

@@ -37,7 +37,8 @@ use crate::audit::{Hash, LogWriter};
 ///
 /// The rules have names. `opsorch_testkit::store::conformance` checks them, and says which one a store breaks:
 ///
-/// * **ST-01** An `Err` means that nothing of the step was committed. `Stale`, `KeySeen` and `NotLapsed` mean the same.
+/// * **ST-01** An `Err` means that nothing of the step was committed. `Stale`, `KeySeen` and `NotLapsed` mean the same. A store
+///   that lost its database while it committed, and cannot find out, says so: the step is whole then, or it is not there.
 /// * **ST-02** Entries are numbered from 0 without gaps. The entry that is returned is the one that is stored.
 /// * **ST-03** Every entry is covered by a signed head before the step returns, and the head is that of the entries.
 /// * **ST-04** A step whose future is dropped is committed whole or not at all.

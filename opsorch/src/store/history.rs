@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use opsorch_schema::{Event, GrantId};
+use opsorch_schema::Event;
 use serde::Deserialize;
 
 use super::rows::malformed;
@@ -64,12 +64,6 @@ impl<'a> Said<'a> {
     /// The grant that it is about.
     pub(super) fn grant(&self) -> Option<&str> {
         self.grant.as_deref()
-    }
-
-    /// Whether it is about this grant.
-    #[cfg(feature = "sqlite")]
-    pub(super) fn is_of(&self, grant: &GrantId) -> bool {
-        self.grant() == Some(grant.as_str())
     }
 }
 

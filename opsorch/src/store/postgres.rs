@@ -31,8 +31,8 @@ use writer::Writer;
 
 pub use listen::Commits;
 
-/// Keeps grants, keys and the log in PostgreSQL (13 or newer; tested with 15), for any number of processes on any number of hosts that share one
-/// gate. Clones share its connections.
+/// Keeps grants, keys and the log in PostgreSQL (13 or newer; tested with 15), for any number of processes, on any number of
+/// hosts, that share one gate. Clones share its connections.
 ///
 /// * A step is on the server's disk before it is answered. Steps of one process that wait at the same time share a
 ///   transaction and its signed head; those of several processes take turns, one transaction each, at the lock of one row.
@@ -55,7 +55,7 @@ pub use listen::Commits;
 /// (`host=/run/postgresql user=opsorch dbname=opsorch`); it is a [`Secret`], and neither an error nor `Debug` shows a password.
 /// Through TCP a connection is encrypted if the server can (`sslmode=prefer`, the default) or not made at all
 /// (`sslmode=require`); either way the server's certificate must be good for its host, by an authority that the system
-/// or [`PostgresOptions::authorities`] trusts. `sslmode=disable` does without.
+/// or [`PostgresOptions::authorities()`] trusts. `sslmode=disable` does without.
 ///
 /// Reading needs a tokio runtime with I/O and time. Dropping the last clone waits for steps that were accepted.
 ///

@@ -88,7 +88,7 @@ impl Tail {
         while let Some(row) = leaves.next()? {
             let leaf = row.get_ref(0)?.as_bytes().map_err(|error| rows::malformed("log entry", error))?;
             match Said::read(leaf) {
-                Ok(said) if said.is_of(grant) => history.add(tree.size(), said.event),
+                Ok(said) if said.grant() == Some(grant.as_str()) => history.add(tree.size(), said.event),
                 Ok(_) => {}
                 // It might say more, if it was signed.
                 Err(error) => unreadable = Some(error),
