@@ -1,10 +1,10 @@
 //! `docs/support.md` is written from the runs of the conformance suite over every kind.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-#[path = "conformance/elastic.rs"]
-mod elastic;
 #[path = "conformance/datadog.rs"]
 mod datadog;
+#[path = "conformance/elastic.rs"]
+mod elastic;
 #[path = "conformance/github.rs"]
 mod github;
 #[path = "conformance/grafana.rs"]

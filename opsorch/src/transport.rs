@@ -49,10 +49,10 @@ pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 pub use url::Url;
 
 pub use self::auth::Auth;
-#[cfg(feature = "plugin")]
-pub(crate) use self::redact::Redactor;
 pub use self::client::Client;
 pub use self::path::Path;
+#[cfg(feature = "plugin")]
+pub(crate) use self::redact::Redactor;
 pub use self::reply::Reply;
 pub use self::request::RequestBuilder;
 #[cfg(feature = "reqwest")]
