@@ -10,8 +10,8 @@ use opsorch::{Action, Actor, Builder, Context, CreateTicket, OpsOrch, Provider, 
 
 /// How long each rate is measured at a time, and how often: the disk of a busy machine changes from second to second, so
 /// the rates take turns, and each ratio is the median of the ratios of one turn.
-pub const SPAN: Duration = Duration::from_millis(400);
-pub const TURNS: usize = 15;
+pub(crate) const SPAN: Duration = Duration::from_millis(400);
+pub(crate) const TURNS: usize = 15;
 
 /// A vendor that answers at once, so that only the gate is measured.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl TicketWriter for Instantly {
 }
 
 /// A control plane that allows every change, to be given a store.
-pub fn plane() -> Builder {
+pub(crate) fn plane() -> Builder {
     OpsOrch::builder()
         .provider(Provider::new("instant").with_ticket_writer(Arc::new(Instantly)))
         .policy(|_: &Context, _: &Target, _: &Action| Decision::allow("a benchmark"))
@@ -37,7 +37,7 @@ pub fn plane() -> Builder {
 }
 
 /// Whole changes through the gate, by so many callers at once.
-pub async fn changes(ops: &OpsOrch, writers: usize) -> f64 {
+pub(crate) async fn changes(ops: &OpsOrch, writers: usize) -> f64 {
     let started = Instant::now();
     let tasks = (0..writers).map(|_| {
         let ops = ops.clone();
@@ -59,7 +59,7 @@ pub async fn changes(ops: &OpsOrch, writers: usize) -> f64 {
 }
 
 /// Prints the rates of turns: raw commits, changes by one writer, changes by 64.
-pub fn print(turns: &[[f64; 3]]) {
+pub(crate) fn print(turns: &[[f64; 3]]) {
     let of = |value: fn(&[f64; 3]) -> f64| median(turns.iter().map(value).collect());
     println!("raw durable commits, one row of 600 bytes     {:>10.0} /s", of(|turn| turn[0]));
     println!(
@@ -76,7 +76,7 @@ pub fn print(turns: &[[f64; 3]]) {
     );
 }
 
-pub fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }

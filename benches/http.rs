@@ -24,7 +24,7 @@ use axum::{Json, Router};
 use opsorch::capability::IncidentReader;
 use opsorch::http::{Authentication, Options, RateLimit, Server, router_with};
 use opsorch::secret::Secret;
-use opsorch::transport::Bytes;
+use opsorch::transport::{Bytes, Url};
 use opsorch::{
     Actor, Clock, Context, Incident, IncidentId, IncidentQuery, OpsOrch, Page, Provider, Result, SystemClock,
 };
@@ -435,10 +435,11 @@ fn world(incidents: usize) -> MemoryProvider {
 /// An incident with what most vendors say about one.
 fn incident(number: usize) -> Incident {
     let now = SystemClock.now();
+    let url: Url = format!("https://tracker.example.org/incidents/inc-{number}").parse().unwrap();
     Incident::new(format!("inc-{number}"), format!("checkout answers slowly in zone {}", number % 9), "open", "high")
         .description("The 99th percentile of checkout has been above two seconds for ten minutes.")
         .service("checkout")
-        .url(format!("https://tracker.example.org/incidents/inc-{number}").parse().unwrap())
+        .url(url)
         .created_at(now)
         .updated_at(now)
         .field("priority", "P2")
