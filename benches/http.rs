@@ -26,7 +26,7 @@ use opsorch::http::{Authentication, Options, RateLimit, Server, router_with};
 use opsorch::secret::Secret;
 use opsorch::transport::{Bytes, Url};
 use opsorch::{
-    Actor, Clock, Context, Incident, IncidentId, IncidentQuery, OpsOrch, Page, Provider, Result, SystemClock,
+    Actor, Context, Incident, IncidentId, IncidentQuery, OpsOrch, Page, Provider, Result, SystemClock, Time,
 };
 use opsorch_benches::{cpu_seconds, least};
 use opsorch_testkit::MemoryProvider;
@@ -434,14 +434,14 @@ fn world(incidents: usize) -> MemoryProvider {
 
 /// An incident with what most vendors say about one.
 fn incident(number: usize) -> Incident {
-    let now = SystemClock.now();
+    let opened = Time::from_timestamp_secs(1_767_225_600).unwrap();
     let url: Url = format!("https://tracker.example.org/incidents/inc-{number}").parse().unwrap();
     Incident::new(format!("inc-{number}"), format!("checkout answers slowly in zone {}", number % 9), "open", "high")
         .description("The 99th percentile of checkout has been above two seconds for ten minutes.")
         .service("checkout")
         .url(url)
-        .created_at(now)
-        .updated_at(now)
+        .created_at(opened)
+        .updated_at(opened)
         .field("priority", "P2")
         .field("escalation", "payments")
 }

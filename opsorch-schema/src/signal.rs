@@ -2,7 +2,7 @@
 //!
 //! * [`Step`] and [`Window`]: a span of time in steps, aligned, widened until it fits a vendor's limit, or cut into windows.
 //! * [`Gap`] and [`gaps`]: where a series has no points. [`Dropped`]: samples that are no points, counted.
-//! * [`unit`]: one name for a unit, however a vendor spells it.
+//! * [`unit`](mod@unit): one name for a unit, however a vendor spells it.
 //! * [`downsample`]: fewer points with the same extremes.
 //! * [`labels`]: one text and one fingerprint for the same labels; what they have in common; filters.
 //!
