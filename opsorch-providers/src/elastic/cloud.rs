@@ -19,7 +19,7 @@ impl CloudId {
     /// `Invalid` for what is none. The id is not shown: it is no secret, but what stands in its place may be.
     pub(super) fn parse(id: &str) -> Result<Self> {
         let wrong =
-            || Error::invalid("cloud_id", "expected the cloud id that Elastic Cloud shows, such as `name:bG9j…`");
+            || Error::invalid("cloud_id", "expected the cloud id that Elastic Cloud shows, such as `shop:bG9j…`");
         let encoded = id.trim().rsplit(':').next().unwrap_or_default();
         let decoded =
             STANDARD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(wrong)?;
