@@ -158,7 +158,9 @@ mod tests {
 
         #[test]
         fn each_bucket_keeps_its_ends_and_its_extremes(points in points(), most in KEPT..100) {
-            prop_assume!(points.len() > most);
+            if points.len() <= most {
+                return Ok(());
+            }
             let fewer = downsample(&points, most);
             let buckets = Buckets::new(&points, most / KEPT);
             for bucket in 0..most / KEPT {

@@ -52,19 +52,22 @@ impl Step {
     /// The first multiple of the step, counted from 1970, that is not before a time; the last time there is, if that is
     /// after it.
     pub fn ceil(self, time: Time) -> Time {
-        let floor = self.floor(time);
-        match floor < time {
-            true => floor.checked_add_signed(TimeDelta::milliseconds(self.0)).unwrap_or(Time::MAX_UTC),
-            false => floor,
-        }
+        let since = ceil_millis(without_leap(time) - Time::UNIX_EPOCH);
+        // The quotient is rounded up by rounding its negative down.
+        let steps = -(-since).div_euclid(self.0);
+        self.times(steps).and_then(|since| Time::UNIX_EPOCH.checked_add_signed(since)).unwrap_or(Time::MAX_UTC)
     }
 
     /// As [`floor`](Self::floor), with steps that are counted from an origin.
     pub fn floor_from(self, origin: Time, time: Time) -> Time {
         let (origin, time) = (without_leap(origin), without_leap(time));
         let steps = floor_millis(time - origin).div_euclid(self.0);
-        let since = steps.checked_mul(self.0).and_then(TimeDelta::try_milliseconds);
-        since.and_then(|since| origin.checked_add_signed(since)).unwrap_or(Time::MIN_UTC)
+        self.times(steps).and_then(|since| origin.checked_add_signed(since)).unwrap_or(Time::MIN_UTC)
+    }
+
+    /// How long so many steps are, unless that is longer than any difference of times.
+    fn times(self, steps: i64) -> Option<TimeDelta> {
+        steps.checked_mul(self.0).and_then(TimeDelta::try_milliseconds)
     }
 }
 
@@ -81,6 +84,12 @@ fn floor_millis(delta: TimeDelta) -> i64 {
     // Differences of times are far from the ends of an i64, and `num_milliseconds` rounds towards zero.
     let whole = delta.num_milliseconds();
     whole - i64::from(TimeDelta::milliseconds(whole) > delta)
+}
+
+/// The whole milliseconds of a difference of times, rounded towards the future.
+fn ceil_millis(delta: TimeDelta) -> i64 {
+    let whole = delta.num_milliseconds();
+    whole + i64::from(TimeDelta::milliseconds(whole) < delta)
 }
 
 /// A span of time and the moments in it at which a series is looked at: `start`, `start + step`, … until `end`.
@@ -197,8 +206,7 @@ impl Window {
     }
 
     pub(super) fn moment(&self, index: u64) -> Time {
-        let since = i64::try_from(index).ok().and_then(|index| index.checked_mul(self.step.0));
-        let since = since.and_then(TimeDelta::try_milliseconds);
+        let since = i64::try_from(index).ok().and_then(|index| self.step.times(index));
         since.and_then(|since| self.start.checked_add_signed(since)).unwrap_or(self.end)
     }
 }
@@ -240,9 +248,10 @@ mod tests {
             let is_whole = |time: Time| time.timestamp_subsec_nanos().is_multiple_of(1_000_000);
             let is_multiple = |time: Time| is_whole(time) && time.timestamp_millis() % step.as_millis() == 0;
             prop_assert!(floor == Time::MIN_UTC || is_multiple(floor));
-            prop_assert!(ceil == Time::MAX_UTC || is_multiple(ceil) || floor == Time::MIN_UTC);
+            prop_assert!(ceil == Time::MAX_UTC || is_multiple(ceil));
             prop_assert!(floor == ceil || (ceil - floor).num_milliseconds() <= step.as_millis());
             prop_assert_eq!(step.floor(floor), floor);
+            prop_assert_eq!(step.ceil(ceil), ceil);
             prop_assert_eq!(step.floor_from(time, time), without_leap(time));
         }
 
@@ -311,6 +320,13 @@ mod tests {
         assert_eq!((window.points(), window.widened(11_000)), (11_000, window));
         let one_more = Window::new(at(0), at(11_000_000), Step::SECOND).unwrap();
         assert_eq!(one_more.widened(11_000).step().as_millis(), 2000);
+    }
+
+    #[test]
+    fn the_multiple_above_is_found_where_there_is_none_below() {
+        let step = Step::from_millis(8_334_601_228_800_001).unwrap();
+        assert_eq!(step.floor(at(-1)), Time::MIN_UTC);
+        assert_eq!(step.ceil(at(-1)), Time::UNIX_EPOCH);
     }
 
     #[test]

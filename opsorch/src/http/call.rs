@@ -51,7 +51,8 @@ impl Call {
     pub(crate) async fn pass(self, ops: &OpsOrch, cx: &Context) -> Result<Submitted<Response>> {
         match self {
             Self::Read(ask) => ops.query(cx, ask).await.map(Submitted::Done),
-            Self::Change(submission) => ops.submit(cx, submission).await,
+            // A change has a long way to go: a read must not carry the room for it.
+            Self::Change(submission) => Box::pin(ops.submit(cx, submission)).await,
         }
     }
 }

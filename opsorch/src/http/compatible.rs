@@ -63,7 +63,7 @@ async fn answer(app: &App, caller: &Caller, request: Request) -> Result<Response
         return Ok(respond::json(StatusCode::OK, &Status { status: "ok" }, 16)?);
     }
     if let Some(capability) = path.strip_prefix("providers/") {
-        return configure::handle(app, caller, &parts, capability, body).await;
+        return Box::pin(configure::handle(app, caller, &parts, capability, body)).await;
     }
     if let Some(missing) = unconfigured(app, &parts.method, path) {
         return Err(Failure::no_provider(missing));

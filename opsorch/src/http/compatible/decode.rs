@@ -5,6 +5,8 @@
 //! * In all but changes of existing things, an empty text and the number 0 are as good as absent.
 //! * Only the first JSON value of a body is read. Unknown fields are refused, at any depth that has types.
 
+use std::borrow::Cow;
+
 use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{self, Deserialize, Deserializer, Error as _, IntoDeserializer, Visitor};
 use serde_json::{Error, Map, Value};
@@ -38,14 +40,14 @@ impl GoInput {
     }
 
     /// The fields of an object, by the names of the type; those that are missing are `null`.
-    fn named(self, fields: &'static [&'static str]) -> Result<Vec<(String, Self)>, Error> {
+    fn named(self, fields: &'static [&'static str]) -> Result<Vec<(Cow<'static, str>, Self)>, Error> {
         let pointers = self.pointers;
         let object = match self.value {
             Value::Null => Map::new(),
             Value::Object(object) => object,
             other => return Err(Error::invalid_type(unexpected(&other), &"an object")),
         };
-        let mut found: Vec<(String, Value)> = fields.iter().map(|field| ((*field).to_owned(), Value::Null)).collect();
+        let mut found: Vec<_> = fields.iter().map(|field| (Cow::Borrowed(*field), Value::Null)).collect();
         let mut exact = vec![false; found.len()];
         for (key, value) in object {
             let known = fields.iter().position(|field| *field == key);
@@ -57,7 +59,7 @@ impl GoInput {
                     *place = value;
                 }
                 Some(_) => {}
-                None => found.push((key, value)),
+                None => found.push((key.into(), value)),
             }
         }
         Ok(found.into_iter().map(|(key, value)| (key, Self { value, pointers })).collect())

@@ -13,6 +13,8 @@ pub(super) struct Written {
 impl Written {
     /// Writes a time; `None` for a year that has no four digits.
     pub(super) fn new(time: Time) -> Option<Self> {
+        // Each part of a time with a zone moves it into the zone first.
+        let time = time.naive_utc();
         let year = u32::try_from(time.year()).ok().filter(|year| *year <= 9999)?;
         let mut written = Self { text: [0; 30], length: 0 };
         written.digits(year, 4);
