@@ -6,13 +6,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use opsorch::secret::{Secret, SecretRef};
 use opsorch::transport::{Client, Url};
-use opsorch::{BuildEnv, Error, Provider, ProviderConfig, ProviderName, Result};
+use opsorch::{BuildEnv, Error, Operation, Provider, ProviderConfig, ProviderName, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::api::Api;
 use self::auth::Credential;
 pub use self::auth::GitHubApp;
+use self::budget::budget;
 use self::health::Checkup;
 use self::read::catalog::{Services, Teams};
 use self::read::deployments::Deployments;
@@ -24,6 +25,7 @@ use self::write::Writer;
 
 mod api;
 mod auth;
+mod budget;
 mod health;
 mod map;
 mod read;
@@ -95,6 +97,10 @@ pub struct GitHubConfig {
     /// How many seconds a request may take: 30 by default.
     #[serde(default = "default_timeout")]
     pub timeout: u32,
+    /// How many requests a minute are made at most, beside what GitHub allows. 0 makes as many as are asked for, and GitHub
+    /// refuses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests_per_minute: Option<u32>,
     /// The secrets of webhooks that are accepted, several while one takes the place of another. Without any none are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub webhook_secrets: Vec<SecretRef>,
@@ -183,6 +189,12 @@ impl GitHubConfig {
         self
     }
 
+    /// Sets how many requests a minute are made at most; 0 for as many as are asked for.
+    pub fn requests_per_minute(mut self, requests: u32) -> Self {
+        self.requests_per_minute = Some(requests);
+        self
+    }
+
     fn nothing() -> Self {
         Self {
             url: default_url(),
@@ -196,6 +208,7 @@ impl GitHubConfig {
             deployments: DeploymentSource::default(),
             api_version: default_version(),
             timeout: default_timeout(),
+            requests_per_minute: None,
             webhook_secrets: Vec::new(),
             default_state: None,
         }
@@ -217,6 +230,7 @@ impl GitHubConfig {
         client
             .timeout(Duration::from_secs(self.timeout.into()))
             .body_limit(BODY_LIMIT)
+            .budget(budget(&self.url, env.clock()).requests_per_minute(self.requests_per_minute))
             .header("accept", "application/vnd.github+json")?
             .header("user-agent", USER_AGENT)?
             .header("x-github-api-version", &self.api_version)
@@ -298,6 +312,7 @@ impl GitHubConfig {
             .with_ticket_reader(Arc::new(issues))
             .with_ticket_writer(writer.clone())
             .with_ticket_commenter(writer.clone())
+            .found_by_marker([Operation::TicketCreate, Operation::TicketComment, Operation::DeploymentRecord])
             .with_reconciler(writer.clone());
         match self.deployments {
             DeploymentSource::WorkflowRuns => {

@@ -6,12 +6,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use opsorch::secret::SecretRef;
 use opsorch::transport::{Auth, Client, Url};
-use opsorch::{BuildEnv, Error, Provider, ProviderConfig, ProviderName, Result};
+use opsorch::{BuildEnv, Error, Operation, Provider, ProviderConfig, ProviderName, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::api::Slack;
 pub use self::approvals::SlackApprovals;
+use self::budget::budget;
 use self::health::Checkup;
 pub use self::interactions::{Answered, SlackInteractions};
 pub use self::people::Approver;
@@ -23,6 +24,7 @@ use self::write::Messenger;
 mod address;
 mod api;
 mod approvals;
+mod budget;
 mod health;
 mod interactions;
 mod layout;
@@ -75,6 +77,10 @@ pub struct SlackConfig {
     /// How many seconds a request may take: 30 by default.
     #[serde(default = "default_timeout")]
     pub timeout: u32,
+    /// How many requests a minute are made at most, beside what Slack allows for each method. 0 makes as many as are asked for, and
+    /// Slack refuses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests_per_minute: Option<u32>,
     /// What Slack signs its requests with; two while one replaces the other. Without it nothing is received.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signing_secrets: Vec<SecretRef>,
@@ -118,6 +124,7 @@ impl SlackConfig {
             url: slack(),
             team: None,
             timeout: default_timeout(),
+            requests_per_minute: None,
             signing_secrets: Vec::new(),
             approvals: None,
         }
@@ -147,6 +154,12 @@ impl SlackConfig {
         self
     }
 
+    /// Sets how many requests a minute are made at most; 0 for as many as are asked for.
+    pub fn requests_per_minute(mut self, requests: u32) -> Self {
+        self.requests_per_minute = Some(requests);
+        self
+    }
+
     async fn connect(&self, env: &BuildEnv) -> Result<Slack> {
         if self.timeout == 0 {
             return Err(Error::invalid("timeout", "expected at least 1 second, got 0"));
@@ -154,6 +167,7 @@ impl SlackConfig {
         let token = env.secret(&self.token).await?;
         let client = Client::new(env.transport()?, self.url.clone()).map_err(|error| about("url", error))?;
         let client = client.timeout(Duration::from_secs(self.timeout.into()));
+        let client = client.budget(budget().requests_per_minute(self.requests_per_minute));
         let client = client.auth(Auth::bearer(token)).map_err(|error| about("token", error))?;
         Ok(Slack::new(client, self.team.clone()))
     }
@@ -186,6 +200,7 @@ impl ProviderConfig for SlackConfig {
             .kind(KIND)
             .with_message_sender(messenger.clone())
             .with_message_editor(messenger)
+            .found_by_marker([Operation::MessagingSend, Operation::MessagingUpdate])
             .with_reconciler(Arc::new(Search::new(slack.clone(), env.clock())))
             .with_health_check(Arc::new(Checkup::new(slack)));
         if let Some(proof) = self.proof(env).await? {

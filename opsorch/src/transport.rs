@@ -2,7 +2,8 @@
 //!
 //! [`Transport`] is the contract for those who bring their own HTTP: recording, fault injection, limits on where a
 //! process may connect. `ReqwestTransport` (feature `reqwest`) is the one for production. [`Client`] is what adapters use: it knows a base
-//! address, a credential and limits, and turns what vendors answer into the one [`Error`](crate::Error).
+//! address, a credential and limits, keeps to what the vendor allows ([`Budget`]), and turns what vendors answer into the one
+//! [`Error`](crate::Error).
 //!
 //! ```
 //! # use std::sync::Arc;
@@ -29,6 +30,7 @@
 //! ```
 
 mod auth;
+mod budget;
 mod client;
 mod path;
 mod redact;
@@ -49,6 +51,7 @@ pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 pub use url::Url;
 
 pub use self::auth::Auth;
+pub use self::budget::{Budget, Limit, RateHeaders, Reset};
 pub use self::client::Client;
 pub use self::path::Path;
 #[cfg(feature = "plugin")]

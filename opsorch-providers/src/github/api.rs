@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use self::cache::Cache;
 pub(super) use self::link::next_page;
-pub(super) use self::refusal::{refusal, refused_fields};
+pub(super) use self::refusal::{RATE_HEADERS, refusal, refused_fields};
 use super::auth::Credential;
 
 /// The largest page that GitHub gives. It cuts what asks for more without a word.

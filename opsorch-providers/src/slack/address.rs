@@ -82,7 +82,7 @@ impl Address {
                     users.insert(person.to_id(cx, slack).await?);
                 }
                 let users = users.into_iter().collect::<Vec<_>>().join(",");
-                let opened = slack.write::<Opened>(cx, "conversations.open", &json!({ "users": users })).await;
+                let opened = slack.write::<Opened>(cx, "conversations.open", None, &json!({ "users": users })).await;
                 // No message is sent by opening a conversation, and opening it again gives the same.
                 Ok(opened.map_err(Error::not_applied)?.answer.channel.id)
             }

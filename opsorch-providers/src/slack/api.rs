@@ -1,18 +1,13 @@
 //! How Slack's methods are called.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-
-use opsorch::transport::{Client, Reply, StatusCode, Url};
-use opsorch::{Context, Error, ErrorKind, Result};
+use opsorch::transport::{Client, Reply, Url};
+use opsorch::{Context, Error, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::time::Instant;
 
 use super::wire::{Identity, Permalink, Status};
 
-mod errors;
+pub(super) mod errors;
 
 /// Slack refuses JSON without a charset with a warning.
 const JSON: &str = "application/json; charset=utf-8";
@@ -20,12 +15,11 @@ const JSON: &str = "application/json; charset=utf-8";
 /// How many pages of a list are read at most.
 const MOST_PAGES: usize = 100;
 
-/// Slack, as one token sees it. Clones share what they know of its limits.
+/// Slack, as one token sees it.
 #[derive(Clone, Debug)]
 pub(super) struct Slack {
     client: Client,
     team: Option<String>,
-    paused: Arc<Paused>,
 }
 
 /// What Slack said, and what it warned of.
@@ -40,7 +34,7 @@ pub(super) struct Said<T> {
 
 impl Slack {
     pub(super) fn new(client: Client, team: Option<String>) -> Self {
-        Self { client, team, paused: Arc::default() }
+        Self { client, team }
     }
 
     /// Calls a method that reads. These know no JSON.
@@ -50,24 +44,27 @@ impl Slack {
         method: &'static str,
         arguments: &[(&str, &str)],
     ) -> Result<Said<T>> {
-        self.paused.check(method)?;
         let reply = self.client.get(method).query(arguments).send_any(cx).await?;
-        self.understand(method, &reply)
+        understand(&reply)
     }
 
-    /// Calls a method that writes.
+    /// Calls a method that writes, to a channel where there is one.
     pub(super) async fn write<T: DeserializeOwned>(
         &self,
         cx: &Context,
         method: &'static str,
+        channel: Option<&str>,
         body: &impl Serialize,
     ) -> Result<Said<T>> {
-        self.paused.check(method)?;
         let body = serde_json::to_vec(body).map_err(|error| {
             Error::unexpected("the message cannot be written as JSON").with_source(error).not_applied()
         })?;
-        let reply = self.client.post(method).body(JSON, body).send_any(cx).await?;
-        self.understand(method, &reply)
+        let request = self.client.post(method).body(JSON, body);
+        let reply = match channel {
+            Some(channel) => request.key(channel).send_any(cx).await?,
+            None => request.send_any(cx).await?,
+        };
+        understand(&reply)
     }
 
     /// Reads a list page by page until there is no more, or `take` has enough. An empty page may be followed by another.
@@ -120,35 +117,6 @@ impl Slack {
             }
         }
     }
-
-    fn understand<T: DeserializeOwned>(&self, method: &'static str, reply: &Reply) -> Result<Said<T>> {
-        if reply.status == StatusCode::TOO_MANY_REQUESTS {
-            self.paused.until(method, reply.retry_after());
-        }
-        let reply = reply.clone().error_for_status()?;
-        let status: Status = reply.json()?;
-        if !status.ok {
-            let error = errors::refusal(&reply, &status);
-            if let ErrorKind::RateLimited { retry_after } = error.kind() {
-                self.paused.until(method, *retry_after);
-            }
-            return Err(error);
-        }
-        let metadata = status.response_metadata.unwrap_or_default();
-        let mut warnings = metadata.warnings;
-        let more = status.warning.iter().flat_map(|words| words.split(',')).map(str::to_owned);
-        warnings.extend(more);
-        warnings.sort();
-        warnings.dedup();
-        Ok(Said {
-            answer: reply.json()?,
-            warnings,
-            next: Some(metadata.next_cursor).filter(|next| !next.is_empty()),
-            scopes: reply
-                .header("x-oauth-scopes")
-                .map(|scopes| scopes.split(',').map(|it| it.trim().to_owned()).collect()),
-        })
-    }
 }
 
 /// Whether a reader of a list has what it looks for.
@@ -158,26 +126,23 @@ pub(super) enum Enough {
     No,
 }
 
-/// The methods that Slack asked to leave alone for a while: it limits each by itself. Until then they are not called.
-#[derive(Debug, Default)]
-struct Paused(Mutex<BTreeMap<&'static str, Instant>>);
-
-impl Paused {
-    fn until(&self, method: &'static str, wait: Option<Duration>) {
-        if let Some(end) = wait.and_then(|wait| Instant::now().checked_add(wait)) {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(method, end);
-        }
+/// What an answer says, or why Slack refuses.
+fn understand<T: DeserializeOwned>(reply: &Reply) -> Result<Said<T>> {
+    let reply = reply.clone().error_for_status()?;
+    let status: Status = reply.json()?;
+    if !status.ok {
+        return Err(errors::refusal(&reply, &status));
     }
-
-    fn check(&self, method: &'static str) -> Result<()> {
-        let end = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(method).copied();
-        let left = end.map_or(Duration::ZERO, |end| end.saturating_duration_since(Instant::now()));
-        if left.is_zero() {
-            return Ok(());
-        }
-        let kind = ErrorKind::RateLimited { retry_after: Some(left) };
-        Err(Error::new(kind, "Slack asked to wait before this method is called again; nothing was sent")
-            .with_context("method", method)
-            .not_applied())
-    }
+    let metadata = status.response_metadata.unwrap_or_default();
+    let mut warnings = metadata.warnings;
+    let more = status.warning.iter().flat_map(|words| words.split(',')).map(str::to_owned);
+    warnings.extend(more);
+    warnings.sort();
+    warnings.dedup();
+    Ok(Said {
+        answer: reply.json()?,
+        warnings,
+        next: Some(metadata.next_cursor).filter(|next| !next.is_empty()),
+        scopes: reply.header("x-oauth-scopes").map(|scopes| scopes.split(',').map(|it| it.trim().to_owned()).collect()),
+    })
 }

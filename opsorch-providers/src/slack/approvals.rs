@@ -167,7 +167,7 @@ impl SlackApprovals {
             metadata: &metadata,
         };
         loop {
-            let said: Result<Said<Posted>> = self.slack.write(cx, method, &post).await;
+            let said: Result<Said<Posted>> = self.slack.write(cx, method, Some(&place.channel), &post).await;
             match said {
                 Ok(said) => return Ok(Place { channel: said.answer.channel, ts: said.answer.ts, ..*place }),
                 // Nothing was posted, and Slack says when it may be.

@@ -70,7 +70,7 @@ impl Messenger {
             tokio::time::sleep(PAUSE).await;
             let mark = mark(key, index + 2, all);
             let post = Post { text: &page.text, blocks: &page.blocks, metadata: &mark, reply_broadcast: None, ..post };
-            let said: Said<Posted> = self.slack.write(cx, "chat.postMessage", &post).await?;
+            let said: Said<Posted> = self.slack.write(cx, "chat.postMessage", Some(post.channel), &post).await?;
             sent.push(said.answer.ts);
         }
         Ok(())
@@ -102,7 +102,7 @@ impl MessageSender for Messenger {
             unfurl_media: options.unfurl_media,
             metadata: &metadata,
         };
-        let said: Said<Posted> = self.slack.write(cx, "chat.postMessage", &post).await?;
+        let said: Said<Posted> = self.slack.write(cx, "chat.postMessage", Some(post.channel), &post).await?;
         let Posted { channel, ts } = &said.answer;
         let mut sent = vec![ts.clone()];
         let post = Post { channel, thread_ts: root.as_deref().or(Some(ts)), ..post };
@@ -144,7 +144,7 @@ impl MessageEditor for Messenger {
             unfurl_media: None,
             metadata: &mark(input.idempotency_key(), 1, 1),
         };
-        let said: Said<Posted> = self.slack.write(cx, "chat.update", &post).await?;
+        let said: Said<Posted> = self.slack.write(cx, "chat.update", Some(&channel), &post).await?;
         Ok(self.result(cx, &said).await)
     }
 }

@@ -13,7 +13,8 @@ use super::redact::Redactor;
 use super::redirect::{Redirects, is_safe};
 use super::reply::Asked;
 use super::{
-    Auth, DEFAULT_BODY_LIMIT, DEFAULT_TIMEOUT, HeaderNames, Path, Reply, Request, RequestBuilder, Tls, Transport,
+    Auth, Budget, DEFAULT_BODY_LIMIT, DEFAULT_TIMEOUT, HeaderNames, Path, Reply, Request, RequestBuilder, Tls,
+    Transport,
 };
 use crate::secret::Secret;
 use crate::{Context, Error, ErrorKind, Result};
@@ -28,11 +29,11 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 ///   with 307 and 308 and only to the same origin. Another origin gets no credential, no client certificate, no body and
 ///   no header but `Accept`, `Accept-Language` and `User-Agent`.
 /// * **Time**: a request ends at its timeout or at the deadline of the [`Context`], whichever is first, redirects
-///   included.
+///   included. What it waits for its turn in the [`Budget`] is not part of the timeout.
 /// * **Errors** name the method, the path and the status, never the query, and never one of the client's secrets,
 ///   also where the vendor echoes one.
 ///
-/// Cheap to clone; clones share the transport. An example is at the top of the [module](super).
+/// Cheap to clone; clones share the transport and the budget. An example is at the top of the [module](super).
 #[derive(Clone)]
 pub struct Client {
     transport: Arc<dyn Transport>,
@@ -42,6 +43,7 @@ pub struct Client {
     timeout: Duration,
     body_limit: usize,
     tls: Option<Tls>,
+    budget: Option<Budget>,
 }
 
 impl Client {
@@ -64,7 +66,8 @@ impl Client {
         }
         let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
         let (timeout, body_limit) = (DEFAULT_TIMEOUT, DEFAULT_BODY_LIMIT);
-        Ok(Self { transport, base, headers, redactor: Redactor::default(), timeout, body_limit, tls: None })
+        let redactor = Redactor::default();
+        Ok(Self { transport, base, headers, redactor, timeout, body_limit, tls: None, budget: None })
     }
 
     /// Adds a credential to every request; several calls add several headers.
@@ -113,6 +116,13 @@ impl Client {
         self
     }
 
+    /// Sets how many requests the vendor allows, and how it says so; `None` for no such budget. Requests to other origins do
+    /// not count.
+    pub fn budget(mut self, budget: impl Into<Option<Budget>>) -> Self {
+        self.budget = budget.into();
+        self
+    }
+
     /// The base address.
     pub fn base(&self) -> &Url {
         &self.base
@@ -155,20 +165,20 @@ impl Client {
     }
 
     /// Sends a request and what redirects make of it; the answer knows what was asked.
-    pub(super) async fn exchange(&self, cx: &Context, request: Request) -> Result<Reply> {
+    pub(super) async fn exchange(&self, cx: &Context, request: Request, share: Share) -> Result<Reply> {
         let asked = Arc::new(Asked::new(&request, &self.redactor));
-        match self.follow(cx, request).await {
+        match self.follow(cx, request, share).await {
             Ok(reply) => Ok(reply.to(asked)),
             Err(error) => Err(asked.explain(error)),
         }
     }
 
-    async fn follow(&self, cx: &Context, mut request: Request) -> Result<Reply> {
-        let time = cx.remaining().map_or(self.timeout, |remaining| remaining.min(self.timeout));
-        let deadline = Instant::now() + time;
+    async fn follow(&self, cx: &Context, mut request: Request, share: Share) -> Result<Reply> {
+        let share = Share { class: share.class.or_else(|| self.class_of(&request)), ..share };
+        let mut deadline = None;
         let mut redirects = Redirects::of(&request);
         loop {
-            let reply = self.send_before(deadline, request.clone()).await.map_err(|error| {
+            let reply = self.take_turn(cx, &mut deadline, &request, &share).await.map_err(|error| {
                 // The first server saw the change, whatever became of the redirect.
                 if redirects.any() && !is_safe(&request.method) { error.maybe_applied() } else { error }
             })?;
@@ -177,6 +187,42 @@ impl Client {
                 None => return Ok(reply),
             }
         }
+    }
+
+    /// Sends one request when the budget has room for it. Its time begins then, and that of its redirects with it.
+    async fn take_turn(
+        &self,
+        cx: &Context,
+        deadline: &mut Option<Instant>,
+        request: &Request,
+        share: &Share,
+    ) -> Result<Reply> {
+        let budget = self.budget.as_ref().filter(|_| request.url.origin() == self.base.origin());
+        let permit = match (budget, share.class) {
+            (Some(budget), Some(class)) => Some(budget.turn(cx, class, share.key.as_ref()).await?),
+            _ => None,
+        };
+        if let Err(lapsed) = cx.check_lease() {
+            if let Some(permit) = permit {
+                permit.not_sent();
+            }
+            return Err(lapsed);
+        }
+        let time = cx.remaining().map_or(self.timeout, |remaining| remaining.min(self.timeout));
+        let deadline = *deadline.get_or_insert_with(|| Instant::now() + time);
+        let result = self.send_before(deadline, request.clone()).await;
+        match (permit, &result) {
+            (Some(permit), Ok(reply)) => permit.answered(reply),
+            (Some(permit), Err(error)) if !error.may_have_applied() => permit.not_sent(),
+            _ => {}
+        }
+        result
+    }
+
+    /// The class of a request that does not name one.
+    fn class_of(&self, request: &Request) -> Option<&'static str> {
+        let path = request.url.path().strip_prefix(self.base.path().trim_end_matches('/')).unwrap_or_default();
+        Some(self.budget.as_ref()?.class(&request.method, path.trim_start_matches('/')))
     }
 
     /// Holds the transport to the deadline, so that one which ignores it cannot hang a call.
@@ -207,9 +253,18 @@ impl fmt::Debug for Client {
             .field("timeout", &self.timeout)
             .field("body_limit", &self.body_limit)
             .field("tls", &self.tls)
+            .field("budget", &self.budget)
             .field("transport", &self.transport)
             .finish_non_exhaustive()
     }
+}
+
+/// What a request counts as in the budget.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Share {
+    /// `None` for what the budget says.
+    pub(super) class: Option<&'static str>,
+    pub(super) key: Option<Arc<str>>,
 }
 
 /// A header from text. The error names the header and does not show the value.

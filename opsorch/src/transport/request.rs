@@ -1,11 +1,13 @@
 //! One request of a client, from its path to its answer.
 
+use std::sync::Arc;
+
 use http::header::CONTENT_TYPE;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::form_urlencoded;
 
-use super::client::parse_header;
+use super::client::{Share, parse_header};
 use super::{Bytes, Client, Reply, Request};
 use crate::{Context, Error, Result};
 
@@ -18,11 +20,12 @@ use crate::{Context, Error, Result};
 pub struct RequestBuilder<'a> {
     client: &'a Client,
     request: Result<Request>,
+    share: Share,
 }
 
 impl<'a> RequestBuilder<'a> {
     pub(super) fn new(client: &'a Client, request: Result<Request>) -> Self {
-        Self { client, request }
+        Self { client, request, share: Share::default() }
     }
 
     /// Adds pairs to the query; a name may come again. They are encoded here, once.
@@ -68,6 +71,18 @@ impl<'a> RequestBuilder<'a> {
         })
     }
 
+    /// Names its class in the client's [`Budget`](super::Budget), in place of the one that follows from method and path.
+    pub fn class(mut self, class: &'static str) -> Self {
+        self.share.class = Some(class);
+        self
+    }
+
+    /// Names what it is about, such as a channel, for the limits that the vendor has for [each](super::Limit::each).
+    pub fn key(mut self, key: impl Into<Arc<str>>) -> Self {
+        self.share.key = Some(key.into());
+        self
+    }
+
     /// Sends it and reads the answer as JSON: [`send`](RequestBuilder::send), then [`Reply::json`].
     ///
     /// # Errors
@@ -87,14 +102,15 @@ impl<'a> RequestBuilder<'a> {
     /// Sends it and returns the answer, whatever its status: for vendors whose errors need a closer look.
     ///
     /// # Errors
-    /// `Invalid` for a path, header or body that cannot be sent; `Timeout` when time runs out, also before sending;
+    /// `Invalid` for a path, header or body that cannot be sent; `RateLimited` when the [`Budget`](super::Budget) has no
+    /// room before the deadline; `Timeout` when time runs out, also before sending;
     /// `Unavailable` for a connection that cannot be made or breaks; `Unexpected` for a redirect that cannot be
     /// followed and for an answer above the limit. [`Error::may_have_applied`] tells whether it may have been acted on.
     pub async fn send_any(self, cx: &Context) -> Result<Reply> {
-        self.client.exchange(cx, self.request?).await
+        self.client.exchange(cx, self.request?, self.share).await
     }
 
     fn and_then(self, change: impl FnOnce(Request) -> Result<Request>) -> Self {
-        Self { client: self.client, request: self.request.and_then(change) }
+        Self { request: self.request.and_then(change), ..self }
     }
 }

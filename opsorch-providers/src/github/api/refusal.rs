@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use opsorch::transport::{Reply, StatusCode};
+use opsorch::transport::{RateHeaders, Reply, Reset, StatusCode};
 use opsorch::{Error, ErrorKind, Time};
 
 use crate::github::wire::Failure;
@@ -10,13 +10,17 @@ use crate::github::wire::Failure;
 /// How long to wait for the secondary limit to pass where GitHub does not say: its documentation asks for a minute.
 const SECONDARY_WAIT: Duration = Duration::from_secs(60);
 
-/// The longest wait that is told. A primary limit is over within an hour.
-const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+/// How GitHub writes of its limits.
+pub(in crate::github) const RATE_HEADERS: RateHeaders =
+    RateHeaders::new("x-ratelimit", Reset::Epoch).refusal(|_, reply, now| {
+        let is_refusal = matches!(reply.status, StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS);
+        is_refusal.then(|| wait(reply, &says(&failure(reply)), now)).flatten()
+    });
 
 /// The error of an answer that is no success.
 pub(in crate::github) fn refusal(reply: &Reply, now: Time) -> Error {
-    let failure: Failure = serde_json::from_slice(&reply.body).unwrap_or_default();
-    let says = failure.message.to_lowercase();
+    let failure = failure(reply);
+    let says = says(&failure);
     match reply.status.as_u16() {
         403 | 429 => match wait(reply, &says, now) {
             Some(wait) => limited(reply, wait),
@@ -40,30 +44,27 @@ pub(in crate::github) fn refusal(reply: &Reply, now: Time) -> Error {
 
 /// The fields of the input that GitHub names in a refusal, where it does.
 pub(in crate::github) fn refused_fields(reply: &Reply) -> Vec<String> {
-    let failure: Failure = serde_json::from_slice(&reply.body).unwrap_or_default();
-    failure.problems().filter_map(|problem| problem.field).collect()
+    failure(reply).problems().filter_map(|problem| problem.field).collect()
 }
 
-/// How long to wait, if this is a limit.
+fn failure(reply: &Reply) -> Failure {
+    serde_json::from_slice(&reply.body).unwrap_or_default()
+}
+
+fn says(failure: &Failure) -> String {
+    failure.message.to_lowercase()
+}
+
+/// How long to wait, if this is a limit. The time of the primary one says nothing of the secondary one.
 fn wait(reply: &Reply, says: &str, now: Time) -> Option<Duration> {
     let is_primary = reply.header("x-ratelimit-remaining").is_some_and(|left| left.trim() == "0");
     let is_secondary = says.contains("secondary rate limit") || says.contains("abuse detection");
-    let wait = match reply.retry_after() {
-        Some(wait) => wait,
-        None if is_primary => reset(reply, now).unwrap_or(SECONDARY_WAIT),
-        None if is_secondary || reply.status == StatusCode::TOO_MANY_REQUESTS => SECONDARY_WAIT,
-        None => return None,
-    };
-    Some(wait.min(LONGEST_WAIT))
-}
-
-/// The wait until the primary limit begins anew, by the clock of whoever is nearer: the answer's date, else ours. A time
-/// that has passed is no wait.
-fn reset(reply: &Reply, now: Time) -> Option<Duration> {
-    let reset: i64 = reply.header("x-ratelimit-reset")?.trim().parse().ok()?;
-    let date = reply.header("date").and_then(|date| chrono::DateTime::parse_from_rfc2822(date).ok());
-    let now = date.map_or(now.timestamp(), |date| date.timestamp());
-    Some(Duration::from_secs(u64::try_from(reset.saturating_sub(now)).unwrap_or_default()))
+    match reply.retry_after() {
+        Some(wait) => Some(wait),
+        None if is_primary => Some(RATE_HEADERS.until_reset(reply, now).unwrap_or(SECONDARY_WAIT)),
+        None if is_secondary || reply.status == StatusCode::TOO_MANY_REQUESTS => Some(SECONDARY_WAIT),
+        None => None,
+    }
 }
 
 fn limited(reply: &Reply, wait: Duration) -> Error {

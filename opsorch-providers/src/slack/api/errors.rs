@@ -153,6 +153,12 @@ pub(super) fn refusal(reply: &Reply, status: &Status) -> Error {
     reply.error(kind).context().fold(error, |error, (name, value)| error.with_context(name, value))
 }
 
+/// Whether Slack says that there were too many requests.
+pub(in crate::slack) fn is_rate_limited(status: &Status) -> bool {
+    let word = status.error.as_deref().unwrap_or_default();
+    WORDS.iter().any(|(meaning, words)| matches!(meaning, Meaning::RateLimited) && words.contains(&word))
+}
+
 fn kind(reply: &Reply, word: &str) -> ErrorKind {
     let found = WORDS.iter().find(|(_, words)| words.contains(&word)).map(|(meaning, _)| meaning);
     match found {
