@@ -6,7 +6,9 @@ use std::time::Duration;
 use opsorch_schema::{Actor, Operation, Target, visible};
 use tokio::time::Instant;
 
-use crate::gate::Access;
+use crate::Result;
+use crate::gate::{Access, Lease};
+use crate::observed::Seen;
 
 /// What travels with a call: who makes it, its deadline, and the ids that tie it to a request and a trace.
 ///
@@ -28,6 +30,8 @@ pub struct Context {
     trace_id: Option<Arc<str>>,
     deadline: Option<Instant>,
     bounds: Option<Arc<dyn Access>>,
+    seen: Option<Seen>,
+    lease: Option<Arc<Lease>>,
 }
 
 impl Context {
@@ -39,7 +43,15 @@ impl Context {
     /// A context of a request that has an id: a new one is not made to be thrown away.
     pub(crate) fn of_request(actor: Actor, request_id: &str) -> Self {
         let request_id = bounded(request_id);
-        Self { actor: Arc::new(actor), request_id, trace_id: None, deadline: None, bounds: None }
+        Self {
+            actor: Arc::new(actor),
+            request_id,
+            trace_id: None,
+            deadline: None,
+            bounds: None,
+            seen: None,
+            lease: None,
+        }
     }
 
     /// Sets the id of the request, where the caller has one. Of a longer one the first 128 characters are kept.
@@ -96,6 +108,29 @@ impl Context {
         self.bounds.as_ref().is_none_or(|bounds| bounds.permits(self, operation, target))
     }
 
+    /// Notes what its calls observe.
+    pub(crate) fn noting(mut self, seen: Seen) -> Self {
+        self.seen = Some(seen);
+        self
+    }
+
+    /// What notes what its calls observe, if somebody wants to know.
+    pub(crate) fn seen(&self) -> Option<&Seen> {
+        self.seen.as_ref()
+    }
+
+    /// Ties it to the lease of the change that it makes.
+    pub(crate) fn under(mut self, lease: &Arc<Lease>) -> Self {
+        self.lease = Some(Arc::clone(lease));
+        self
+    }
+
+    /// Refuses to send anything of a change whose lease has lapsed meanwhile: it may have waited for its turn for long, and
+    /// another process may have the change made anew.
+    pub(crate) fn check_lease(&self) -> Result<()> {
+        self.lease.as_ref().map_or(Ok(()), |lease| lease.check())
+    }
+
     /// How much time is left; `None` where there is no deadline.
     pub fn remaining(&self) -> Option<Duration> {
         self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
@@ -105,6 +140,9 @@ impl Context {
 /// What is kept of an id from outside: it goes to logs and to the audit log.
 fn bounded(id: &str) -> Arc<str> {
     const LONGEST: usize = 128;
+    if id.len() <= LONGEST && id.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return id.into();
+    }
     let shown = visible(id);
     shown.chars().take(LONGEST).collect::<String>().into()
 }

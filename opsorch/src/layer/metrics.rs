@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use opsorch_schema::{Entry, Operation, ProviderName, Response};
+use opsorch_schema::{Entry, Event, Operation, ProviderName, Response};
 use tokio::time::Instant;
 
 use super::{Call, Layer, Next};
@@ -25,6 +25,7 @@ const CANCELLED: &str = "cancelled";
 /// |---|---|---|
 /// | `opsorch_call_duration_seconds` | `operation_name`, `provider_name`, `error_type` | a histogram of calls that ended; `error_type` is empty where there was no error, `cancelled` where the caller went away |
 /// | `opsorch_call_active` | the first two | calls on their way |
+/// | `opsorch_gate_decisions_total` | `decision`, `operation_name` | what policy and access said of changes in this process: `allow`, `require-approval`, `deny`, and `access` where the role is not enough, for reads too |
 /// | `opsorch_audit_entries_total` | `event`, `operation_name` | entries of the audit log that this process committed |
 /// | `opsorch_audit_size` | | how long the log is, as far as this process knows |
 ///
@@ -51,6 +52,7 @@ pub struct MetricsLayer(Arc<Mutex<Numbers>>);
 #[derive(Default)]
 struct Numbers {
     calls: BTreeMap<Place, Series>,
+    decisions: BTreeMap<(&'static str, Operation), u64>,
     entries: BTreeMap<(&'static str, Operation), u64>,
     /// The number of entries, by the highest sequence seen.
     log: u64,
@@ -87,6 +89,13 @@ impl MetricsLayer {
         text
     }
 
+    /// How long the log is, for who has looked.
+    #[cfg(feature = "http")]
+    pub(crate) fn log_has(&self, size: u64) {
+        let mut numbers = self.numbers();
+        numbers.log = numbers.log.max(size);
+    }
+
     fn numbers(&self) -> MutexGuard<'_, Numbers> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -114,9 +123,25 @@ impl AuditSink for MetricsLayer {
     async fn committed(&self, entries: &[Entry]) {
         let mut numbers = self.numbers();
         for entry in entries {
+            if let Some(decision) = decision(entry) {
+                *numbers.decisions.entry((decision, entry.operation)).or_default() += 1;
+            }
             *numbers.entries.entry((entry.event.word(), entry.operation)).or_default() += 1;
             numbers.log = numbers.log.max(entry.sequence + 1);
         }
+    }
+}
+
+/// What was decided, where an entry tells that: a change that was approved is decided when it is requested, and not again when
+/// it is redeemed.
+fn decision(entry: &Entry) -> Option<&'static str> {
+    let word = entry.decision.as_deref().and_then(|said| said.split([':', ' ']).next());
+    match (entry.event, word?) {
+        (Event::Intent, "allow") => Some("allow"),
+        (Event::Requested, _) => Some("require-approval"),
+        (Event::Refused, "deny") => Some("deny"),
+        (Event::Refused, "access") => Some("access"),
+        _ => None,
     }
 }
 
@@ -180,6 +205,11 @@ impl Numbers {
         for (place, series) in &self.calls {
             writeln!(text, "opsorch_call_active{{{}}} {}", labels(place), series.active)?;
         }
+        header(text, "opsorch_gate_decisions_total", "counter", "What policy and access said of changes.")?;
+        for ((decision, operation), count) in &self.decisions {
+            let labels = format!(r#"decision="{decision}",operation_name="{operation}""#);
+            writeln!(text, "opsorch_gate_decisions_total{{{labels}}} {count}")?;
+        }
         header(
             text,
             "opsorch_audit_entries_total",
@@ -195,12 +225,15 @@ impl Numbers {
     }
 }
 
-fn header(text: &mut String, name: &str, kind: &str, help: &str) -> fmt::Result {
+pub(crate) fn header(text: &mut String, name: &str, kind: &str, help: &str) -> fmt::Result {
     writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}")
 }
 
-/// The labels of a place. The name of a provider is escaped: it is an operator's, and may hold anything.
 fn labels((operation, provider): &Place) -> String {
-    let provider = provider.as_str().replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n");
-    format!(r#"operation_name="{operation}",provider_name="{provider}""#)
+    format!(r#"operation_name="{operation}",provider_name="{}""#, escaped(provider))
+}
+
+/// The name of a provider as a label: it is an operator's, and may hold anything.
+pub(crate) fn escaped(provider: &ProviderName) -> String {
+    provider.as_str().replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n")
 }

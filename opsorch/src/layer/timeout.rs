@@ -52,7 +52,7 @@ impl Layer for TimeoutLayer {
             return Err(timed_out("the deadline had passed before the call began".to_owned()).not_applied());
         }
         let started = Instant::now();
-        match tokio::time::timeout(limit, next.run()).await {
+        match tokio::time::timeout(limit, next.run_within(limit)).await {
             Ok(result) => result,
             Err(_) => Err(timed_out(format!("no answer within {} ms", started.elapsed().as_millis()))),
         }

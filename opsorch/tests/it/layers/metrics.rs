@@ -84,6 +84,6 @@ fn each_metric_says_what_it_is() {
     let text = MetricsLayer::new().exposition();
     let helps = text.lines().filter(|line| line.starts_with("# HELP")).count();
     let types = text.lines().filter(|line| line.starts_with("# TYPE")).count();
-    assert_eq!((helps, types), (4, 4));
+    assert_eq!((helps, types), (5, 5));
     assert!(text.ends_with("opsorch_audit_size 0\n"), "{text}");
 }
