@@ -207,7 +207,7 @@ pub struct Evidence<A> {
     /// The span of time that the question was about; absent where it was about the present.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
-    /// When the answer came.
+    /// When the source was asked; of an answer that was kept, when it was asked then.
     pub fetched_at: Time,
     /// What it answered.
     pub answer: A,

@@ -33,10 +33,7 @@ macro_rules! word {
             #[doc = concat!("What the word means, or [`", stringify!($level), "::Unknown`]. Case and surrounding")]
             /// blanks do not matter, and `_`, `-` and a space are the same.
             pub fn level(&self) -> $level {
-                let means = |level: &&$level| {
-                    is_spelling(&self.0, level.word()) || level.aliases().iter().any(|alias| is_spelling(&self.0, alias))
-                };
-                $level::ALL.iter().find(means).copied().unwrap_or($level::Unknown)
+                $level::of(&self.0)
             }
         }
 
@@ -91,6 +88,14 @@ macro_rules! word {
         impl $level {
             /// All levels, in order.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+ Self::Unknown];
+
+            #[doc = concat!("What a word means; [`", stringify!($word), "::level`] says the same of its own.")]
+            pub fn of(word: &str) -> Self {
+                let means = |level: &&Self| {
+                    is_spelling(word, level.word()) || level.aliases().iter().any(|alias| is_spelling(word, alias))
+                };
+                Self::ALL.iter().find(means).copied().unwrap_or(Self::Unknown)
+            }
 
             /// The word of the closed set.
             pub fn word(self) -> &'static str {

@@ -66,7 +66,7 @@ pub use log::*;
 pub use message::*;
 pub use metric::*;
 pub use operation::{Capability, Effect, Operation, OperationSet, UnknownName};
-pub use page::{Cursor, DEFAULT_LIMIT, Item, Page, SourceFailure};
+pub use page::{Cursor, DEFAULT_LIMIT, Duplicate, Item, Origin, Page, SourceFailure};
 pub use plan::*;
 pub use query::Query;
 pub use quorum::{Quorum, QuorumError};

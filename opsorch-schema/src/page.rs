@@ -31,6 +31,9 @@ pub struct Page<T> {
     /// What a source says about its answer, to be read. Nothing is missing because of it.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// What was left out because another provider gave the same thing, by a rule. Nothing is missing because of it.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    pub duplicates: Vec<Duplicate>,
     /// The page a person would open to see the same.
     #[serde(default, deserialize_with = "optional_url", skip_serializing_if = "Option::is_none")]
     pub url: Option<Url>,
@@ -47,7 +50,15 @@ impl<T> Page<T> {
     /// assert!(!page.truncated("the vendor stops at 10 000 items").is_complete());
     /// ```
     pub fn new(items: Vec<T>) -> Self {
-        Self { items, next: None, truncated: None, failures: Vec::new(), warnings: Vec::new(), url: None }
+        Self {
+            items,
+            next: None,
+            truncated: None,
+            failures: Vec::new(),
+            warnings: Vec::new(),
+            duplicates: Vec::new(),
+            url: None,
+        }
     }
 
     /// Says where the next page begins.
@@ -75,6 +86,12 @@ impl<T> Page<T> {
     /// Adds what a source says about its answer.
     pub fn warning(mut self, warning: impl Into<String>) -> Self {
         self.warnings.push(warning.into());
+        self
+    }
+
+    /// Adds an item that was left out because another provider gave the same thing.
+    pub fn duplicate(mut self, duplicate: Duplicate) -> Self {
+        self.duplicates.push(duplicate);
         self
     }
 
@@ -140,6 +157,45 @@ impl SourceFailure {
     pub fn retryable(mut self, retryable: bool) -> Self {
         self.retryable = retryable;
         self
+    }
+}
+
+/// An item that was left out of a merged page, because another provider gave the same thing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Duplicate {
+    /// What stayed, on this page or an earlier one, as it was given.
+    pub kept: Origin,
+    /// What was left out.
+    pub dropped: Origin,
+    /// The rule by which they are the same: the capability and the fields that are equal, such as `alert: title, service`.
+    pub rule: String,
+}
+
+impl Duplicate {
+    /// Says what was left out, and why.
+    pub fn new(kept: Origin, dropped: Origin, rule: impl Into<String>) -> Self {
+        Self { kept, dropped, rule: rule.into() }
+    }
+}
+
+/// Where an item came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Origin {
+    /// The provider that gave it.
+    pub provider: ProviderName,
+    /// What tells it from others of that provider, such as its id; absent where it was on an earlier page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+}
+
+impl Origin {
+    /// An item of a provider.
+    pub fn new(provider: impl Into<ProviderName>, id: Option<String>) -> Self {
+        Self { provider: provider.into(), id }
     }
 }
 

@@ -1,20 +1,23 @@
 //! Configuration: a TOML file, environment variables, or code.
 
 mod environment;
+mod federation;
 mod read;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use opsorch_schema::{Capability, OperationSet, ProviderName, Scope, UnknownName, visible};
+use opsorch_schema::{Capability, OperationSet, ProviderName, Scope, visible};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::gate::{AccessRules, GateSettings, People, Rule, Rules};
+use crate::ops::RoutingRule;
 use crate::secret::{SecretRef, SecretStore, SecretsConfig, StoredProvider};
-use crate::{BuildEnv, Error, Provider, Registry, Result};
+use crate::{BuildEnv, Error, ErrorKind, Provider, Registry, Result};
 
+use federation::by_capability;
 pub(crate) use read::{decode, named, parse_toml, read_limited};
 
 /// The most providers that one configuration has.
@@ -43,6 +46,14 @@ const RESERVED: [&str; 4] = ["kind", "attributes", "capabilities", "read_only"];
 ///
 ///     [routes]
 ///     ticket = ["jira"]                                           # which providers serve it, in order
+///
+///     [[routing]]                                                 # which of several makes a change: see `RoutingRule`
+///     capability = "ticket"
+///     teams = ["core-*"]
+///     provider = "jira"
+///
+///     [identity]                                                  # what several report of the same: see `Builder::identity`
+///     ticket = ["key"]
 ///
 ///     [[policy.rule]]                                             # what may be changed: see `gate::Rules`
 ///     name = "production asks"
@@ -76,6 +87,8 @@ const RESERVED: [&str; 4] = ["kind", "attributes", "capabilities", "read_only"];
 pub struct Config {
     providers: BTreeMap<ProviderName, ProviderEntry>,
     pub(crate) routes: BTreeMap<Capability, Vec<ProviderName>>,
+    pub(crate) routing: Vec<RoutingRule>,
+    pub(crate) identities: BTreeMap<Capability, Vec<String>>,
     /// `None` where everyone may read and submit.
     pub(crate) access: Option<AccessRules>,
     /// `None` where every change is denied.
@@ -85,6 +98,8 @@ pub struct Config {
     secrets: Option<SecretsConfig>,
     /// Whether what it does not name is looked up in the secret store when it is built, as variables have it.
     pub(crate) reads_stored: bool,
+    /// What is spoken of elsewhere: by variables that are wrong, or in code.
+    pub(crate) spoken_of: BTreeSet<Capability>,
     pub(crate) gate: GateSettings,
 }
 
@@ -103,13 +118,16 @@ impl Config {
         let file: File = parse_toml(text, "")?;
         let config = Self {
             providers: file.providers.into_iter().map(provider).collect::<Result<_>>()?,
-            routes: file.routes.into_iter().map(route).collect::<Result<_>>()?,
+            routes: by_capability("routes", file.routes)?,
+            routing: file.routing,
+            identities: by_capability("identity", file.identity)?,
             access: file.access,
             policy: file.policy.map(|policy| Rules::new(policy.rule)).transpose()?,
             people: file.people,
             store: file.store.try_into()?,
             secrets: file.secrets,
             reads_stored: false,
+            spoken_of: BTreeSet::new(),
             gate: file.gate,
         };
         config.check_parts()?;
@@ -144,9 +162,13 @@ impl Config {
         self
     }
 
-    /// Takes the provider of every capability that has neither a provider named after it nor a route from a secret store, where
+    /// Takes the provider of every capability of which this configuration does not speak from a secret store, where
     /// [`StoredProvider::save`] put it. It is named after the capability, offers it alone, and is the only one routed for it. One
     /// that a plugin answers for is of the kind `plugin`, which the registry must know.
+    ///
+    /// Of a capability speak a provider named after it or whose `capabilities` list it, a route, a routing rule, and variables of
+    /// it that are wrong. A provider that offers it without listing it does not: the stored one is routed, and the other stays
+    /// to be named.
     ///
     /// [`Builder::build`](crate::Builder::build) does so for a configuration from variables ([`Config::from_vars`]) that
     /// names a secret store.
@@ -155,20 +177,32 @@ impl Config {
     /// Those of [`StoredProvider::load`]: a store that cannot be read is an error, and does not mean that nothing is configured.
     pub async fn with_stored(mut self, store: &(impl SecretStore + ?Sized)) -> Result<Self> {
         for capability in Capability::ALL.iter().copied() {
-            let name = ProviderName::from(capability.name());
-            if self.providers.contains_key(&name) || self.routes.contains_key(&capability) {
+            if self.speaks_of(capability) {
                 continue;
             }
             let Some(stored) = StoredProvider::load(store, capability).await? else { continue };
-            let secret = format!("secret:{}", StoredProvider::name(capability));
-            let (kind, config) = match &stored.plugin {
-                Some(path) => ("plugin".to_owned(), plugin_of(capability, path, stored.config)),
-                None => (stored.kind, stored.config),
-            };
-            let entry = ProviderEntry::new(kind).config(Value::Object(config)).capabilities([capability]);
-            self = self.provider(name.clone(), entry.from(secret)).route(capability, [name]);
+            self = self.stored(capability, stored);
         }
         Ok(self)
+    }
+
+    fn speaks_of(&self, capability: Capability) -> bool {
+        let lists = |entry: &ProviderEntry| entry.capabilities.as_ref().is_some_and(|list| list.contains(&capability));
+        self.providers.iter().any(|(name, entry)| name.as_str() == capability.name() || lists(entry))
+            || self.routes.contains_key(&capability)
+            || self.routing.iter().any(|rule| rule.capability == capability)
+            || self.spoken_of.contains(&capability)
+    }
+
+    /// The provider of a capability alone: named after it, offering nothing else, and the only one routed for it.
+    pub(crate) fn stored(self, capability: Capability, stored: StoredProvider) -> Self {
+        let (kind, config) = match &stored.plugin {
+            Some(path) => ("plugin".to_owned(), plugin_of(capability, path, stored.config)),
+            None => (stored.kind, stored.config),
+        };
+        let entry = ProviderEntry::new(kind).config(Value::Object(config)).capabilities([capability]);
+        let entry = entry.from(format!("secret:{}", StoredProvider::name(capability)));
+        self.provider(capability.name(), entry).route(capability, [capability.name()])
     }
 
     /// The names of the providers, sorted.
@@ -193,20 +227,28 @@ impl Config {
     /// [`Invalid`](crate::ErrorKind::Invalid) with the path of the first mistake.
     pub fn check(&self, registry: &Registry) -> Result<()> {
         self.check_parts()?;
-        self.providers.iter().try_for_each(|(name, entry)| {
-            registry.check(name, &entry.kind, &entry.config).map_err(|error| entry.locate(error))
-        })
+        self.providers.iter().try_for_each(|(name, entry)| entry.check_config(name, registry))
     }
 
-    /// Builds every provider, or none: the first error ends it.
-    pub(crate) async fn build_providers(&self, registry: &Registry, env: &BuildEnv) -> Result<Vec<Provider>> {
-        self.check(registry)?;
+    /// Builds every provider, or none: the first error ends it. One that may be missing is told, and left out with its routes.
+    pub(crate) async fn build_providers(&mut self, registry: &Registry, env: &BuildEnv) -> Result<Vec<Provider>> {
+        self.check_parts()?;
+        let needed = self.providers.iter().filter(|(_, entry)| !entry.may_be_missing);
+        needed.into_iter().try_for_each(|(name, entry)| entry.check_config(name, registry))?;
         let mut providers = BTreeMap::new();
+        let mut missing = Vec::new();
         for (name, entry) in &self.providers {
-            let built = registry.build(name, &entry.kind, &entry.config, env).await;
-            let provider = built.and_then(|provider| entry.restrict(provider)).map_err(|error| entry.locate(error))?;
-            providers.insert(name, provider);
+            match entry.build(name, registry, env).await {
+                Ok(provider) => drop(providers.insert(name.clone(), provider)),
+                Err(error) if entry.may_be_missing => {
+                    tracing::error!("Failed to initialize {name} provider: {error}");
+                    missing.push(name.clone());
+                }
+                Err(error) => return Err(error),
+            }
         }
+        self.providers.retain(|name, _| !missing.contains(name));
+        self.routes.retain(|_, names| !names.iter().any(|name| missing.contains(name)));
         for (capability, names) in &self.routes {
             for provider in names.iter().filter_map(|name| providers.get(name)) {
                 let field = format!("routes.{capability}");
@@ -226,6 +268,7 @@ impl Config {
             entry.check(name)
         })?;
         self.routes.iter().try_for_each(|(capability, names)| self.check_route(*capability, names))?;
+        self.check_federation()?;
         if let Some(access) = &self.access {
             access.clone().validated()?;
         }
@@ -234,21 +277,25 @@ impl Config {
 
     fn check_route(&self, capability: Capability, names: &[ProviderName]) -> Result<()> {
         for (index, name) in names.iter().enumerate() {
-            let refuse = |message: String| Err(Error::invalid(format!("routes.{capability}[{index}]"), message));
-            if !self.providers.contains_key(name) {
-                let known: Vec<_> = self.provider_names().map(named).collect();
-                return refuse(match known.as_slice() {
-                    [] => format!("unknown provider `{}`; no provider is configured", named(name.as_str())),
-                    known => {
-                        format!("unknown provider `{}`, expected one of: {}", named(name.as_str()), known.join(", "))
-                    }
-                });
-            }
+            let field = || format!("routes.{capability}[{index}]");
+            self.check_known(name, field)?;
             if names.iter().take(index).any(|earlier| earlier == name) {
-                return refuse(format!("`{name}` is there twice"));
+                return Err(Error::invalid(field(), format!("`{name}` is there twice")));
             }
         }
         Ok(())
+    }
+
+    fn check_known(&self, name: &ProviderName, field: impl Fn() -> String) -> Result<()> {
+        if self.providers.contains_key(name) {
+            return Ok(());
+        }
+        let (name, known) = (named(name.as_str()), self.provider_names().map(named).collect::<Vec<_>>());
+        let message = match known.as_slice() {
+            [] => format!("unknown provider `{name}`; no provider is configured"),
+            known => format!("unknown provider `{name}`, expected one of: {}", known.join(", ")),
+        };
+        Err(Error::invalid(field(), message))
     }
 }
 
@@ -273,13 +320,23 @@ pub struct ProviderEntry {
     config: Value,
     /// Where it was written, if not in a file.
     origin: Option<String>,
+    /// Whether a control plane is built without it where it cannot be built.
+    may_be_missing: bool,
 }
 
 impl ProviderEntry {
     /// A provider of this kind, with an empty configuration of its own.
     pub fn new(kind: impl Into<String>) -> Self {
         let config = Value::Object(Map::new());
-        Self { kind: kind.into(), attributes: Scope::new(), capabilities: None, read_only: false, config, origin: None }
+        Self {
+            kind: kind.into(),
+            attributes: Scope::new(),
+            capabilities: None,
+            read_only: false,
+            config,
+            origin: None,
+            may_be_missing: false,
+        }
     }
 
     /// Sets the configuration that its kind understands, an object.
@@ -327,6 +384,15 @@ impl ProviderEntry {
         Ok(())
     }
 
+    fn check_config(&self, name: &ProviderName, registry: &Registry) -> Result<()> {
+        registry.check(name, &self.kind, &self.config).map_err(|error| self.locate(error))
+    }
+
+    async fn build(&self, name: &ProviderName, registry: &Registry, env: &BuildEnv) -> Result<Provider> {
+        let built = registry.build(name, &self.kind, &self.config, env).await;
+        built.and_then(|provider| self.restrict(provider)).map_err(|error| self.locate(error))
+    }
+
     /// The provider with the attributes, and without what it must not offer.
     fn restrict(&self, mut provider: Provider) -> Result<Provider> {
         if !self.attributes.is_empty() {
@@ -342,12 +408,17 @@ impl ProviderEntry {
         Ok(if self.read_only { provider.read_only() } else { provider })
     }
 
-    /// Says where it was written, if not where the error's field says.
+    /// Says where it was written, if not where the error's field says, and of a kind that is not known what OpsOrch says.
     fn locate(&self, error: Error) -> Error {
-        match &self.origin {
-            Some(origin) => error.with_context("from", origin),
-            None => error,
-        }
+        let Some(origin) = &self.origin else { return error };
+        let error = match (error.kind(), self.capabilities.as_deref()) {
+            (ErrorKind::Invalid { field }, Some([only])) if field.ends_with(".kind") => {
+                let message = format!("{only} provider {} not registered: {}", named(&self.kind), error.message());
+                Error::invalid(field.clone(), message)
+            }
+            _ => error,
+        };
+        error.with_context("from", origin)
     }
 }
 
@@ -390,6 +461,8 @@ pub enum StoreConfig {
 struct File {
     providers: BTreeMap<String, Map<String, Value>>,
     routes: BTreeMap<String, Vec<ProviderName>>,
+    routing: Vec<RoutingRule>,
+    identity: BTreeMap<String, Vec<String>>,
     access: Option<AccessRules>,
     policy: Option<PolicyTable>,
     people: People,
@@ -462,7 +535,7 @@ fn provider((name, mut table): (String, Map<String, Value>)) -> Result<(Provider
     let Reserved { kind, attributes, capabilities, read_only } =
         decode(&Value::Object(reserved), &format!("providers.{name}"))?;
     let config = Value::Object(table);
-    Ok((name.into(), ProviderEntry { kind, attributes, capabilities, read_only, config, origin: None }))
+    Ok((name.into(), ProviderEntry { attributes, capabilities, read_only, config, ..ProviderEntry::new(kind) }))
 }
 
 /// The keys of the kind `plugin`, for a program that answers for one capability.
@@ -470,13 +543,6 @@ fn plugin_of(capability: Capability, path: &str, config: Map<String, Value>) -> 
     let operations = [format!("{capability}.*")].into_iter().collect();
     let keys = [("path", path.trim().into()), ("operations", operations), ("config", config.into())];
     keys.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
-}
-
-fn route((capability, names): (String, Vec<ProviderName>)) -> Result<(Capability, Vec<ProviderName>)> {
-    let name = named(&capability);
-    let capability =
-        name.parse().map_err(|unknown: UnknownName| Error::invalid(format!("routes.{name}"), unknown.to_string()))?;
-    Ok((capability, names))
 }
 
 fn check_name(name: &str) -> Result<()> {

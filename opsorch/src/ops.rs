@@ -2,27 +2,43 @@
 
 mod approvals;
 mod builder;
+mod configure;
 mod fan_out;
 mod handles;
 mod inbound;
 mod investigate;
 mod read;
+mod roster;
+mod routing;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
 
-#[cfg(feature = "http")]
-use opsorch_schema::Effect;
+use futures_util::{StreamExt, stream};
 use opsorch_schema::{Action, Actor, Capability, Entry, GrantId, Operation, ProviderName, Query, Response};
+#[cfg(feature = "http")]
+use opsorch_schema::{Effect, GrantState};
+use tokio::time::Instant;
 
 pub use approvals::Approvals;
 pub use builder::Builder;
+pub(crate) use fan_out::IdentityRule;
 pub use handles::*;
+pub(crate) use routing::Routing;
+pub use routing::RoutingRule;
 
+use self::roster::Roster;
 use crate::audit::AuditLog;
 use crate::gate::{Gate, Path, Submitted};
 use crate::layer::Layer;
-use crate::{Context, Error, Provider, Result};
+use crate::{BuildEnv, Context, Error, Provider, Registry, Result};
+
+/// How long recovery asks vendors, in all.
+const RECOVERY: Duration = Duration::from_secs(30);
+
+/// How many vendors it asks at the same time.
+const ASKED_AT_ONCE: usize = 16;
 
 /// A control plane over many providers: everything is read through [`query`](Self::query) and changed through
 /// [`submit`](Self::submit), whatever the surface.
@@ -57,11 +73,15 @@ pub struct OpsOrch {
 
 #[derive(Debug)]
 struct Core {
-    providers: BTreeMap<ProviderName, Arc<Provider>>,
-    routes: BTreeMap<Capability, Vec<ProviderName>>,
+    roster: RwLock<Arc<Roster>>,
     layers: Arc<[Arc<dyn Layer>]>,
     gate: Arc<Gate>,
     audit: AuditLog,
+    /// What a provider is built from that is configured later.
+    registry: Registry,
+    env: BuildEnv,
+    /// By which fields items of several providers are the same thing.
+    identities: BTreeMap<Capability, IdentityRule>,
 }
 
 /// A read to be done: what is asked, and whom.
@@ -94,7 +114,7 @@ impl<Q: Into<Query>> From<Q> for Ask {
 pub struct Submission {
     /// What is to be done.
     pub action: Action,
-    /// By which provider; the only one routed for it, if it is not said.
+    /// By which provider; if it is not said, the one that a [`RoutingRule`] sends it to, else the only one routed for it.
     pub on: Option<ProviderName>,
     /// Makes a repetition harmless: the same key again gives what the first submission gave, for a day.
     pub idempotency_key: Option<String>,
@@ -148,7 +168,8 @@ impl OpsOrch {
     pub async fn submit(&self, cx: &Context, submission: impl Into<Submission>) -> Result<Submitted<Response>> {
         self.recover_beside();
         let submission = submission.into();
-        let provider = self.one_provider(submission.action.operation(), submission.on.as_ref())?;
+        let on = submission.on.clone().or_else(|| self.by_rule(&submission.action));
+        let provider = self.one_provider(submission.action.operation(), on.as_ref())?;
         self.core.gate.submit(cx, self.path(provider), submission).await
     }
 
@@ -162,9 +183,9 @@ impl OpsOrch {
         &self.core.audit
     }
 
-    /// The providers, by name.
-    pub fn providers(&self) -> impl Iterator<Item = &Provider> {
-        self.core.providers.values().map(|provider| &**provider)
+    /// The providers that there are at this moment, by name.
+    pub fn providers(&self) -> impl Iterator<Item = Arc<Provider>> + use<> {
+        self.roster().providers().cloned().collect::<Vec<_>>().into_iter()
     }
 
     /// Marks changes whose process ended before it wrote an outcome as `unknown` in the audit log, asks the vendors that
@@ -174,21 +195,28 @@ impl OpsOrch {
     /// that waits for changes for long can call it by itself.
     ///
     /// # Errors
-    /// Those of the store. A vendor that cannot be asked leaves the outcome unknown.
+    /// Those of the store. A vendor that cannot be asked, or does not answer within 30 seconds, leaves the outcome unknown.
     pub async fn recover(&self) -> Result<Vec<Entry>> {
-        let unknown = self.core.gate.recover().await?;
-        let mut written = unknown.clone();
-        let cx = Context::new(Actor::service("recovery"));
-        for entry in unknown {
-            let provider = entry.provider.as_ref().and_then(|name| self.core.providers.get(name));
-            let vendor = provider.and_then(|provider| provider.reconciler());
-            let (Some(vendor), Some(grant)) = (vendor, entry.grant) else { continue };
-            match self.core.gate.reconcile(&cx, &grant, vendor).await {
-                Ok(addendum) => written.extend(addendum),
-                Err(error) => tracing::warn!(%grant, %error, "a vendor could not say what became of a change"),
-            }
+        let mut written = self.core.gate.recover().await?;
+        let asked: Vec<_> = written.iter().cloned().map(|unknown| self.addendum(unknown)).collect();
+        // Whoever waits for a control plane to be built does not wait for each vendor that is down.
+        let until = Instant::now() + RECOVERY;
+        let mut answers = stream::iter(asked).buffered(ASKED_AT_ONCE);
+        while let Ok(Some(addendum)) = tokio::time::timeout_at(until, answers.next()).await {
+            written.extend(addendum);
         }
         Ok(written)
+    }
+
+    /// What the vendor says of a change that was found to be unknown.
+    async fn addendum(&self, unknown: Entry) -> Option<Entry> {
+        let provider = self.roster().find(unknown.provider.as_ref()?)?;
+        let (cx, grant) = (Context::new(Actor::service("recovery")), unknown.grant?);
+        let answer = self.core.gate.reconcile(&cx, &grant, &provider).await;
+        answer.unwrap_or_else(|error| {
+            tracing::warn!(%grant, %error, "a vendor could not say what became of a change");
+            None
+        })
     }
 
     /// What was found when this control plane was built: the entries that [`recover`](Self::recover) wrote then.
@@ -197,7 +225,8 @@ impl OpsOrch {
     }
 
     /// Asks the vendor what became of a change whose outcome is unknown, and writes an addendum to the audit log if it
-    /// knows. `None` if the outcome is known already, or nobody can tell.
+    /// knows. `None` if the outcome is known already, or nobody can tell: a provider that is configured otherwise than when
+    /// the change was made is not asked.
     ///
     /// # Errors
     /// [`NotFound`](crate::ErrorKind::NotFound) for an unknown grant, [`Denied`](crate::ErrorKind::Denied) by access,
@@ -206,12 +235,12 @@ impl OpsOrch {
         let gate = &self.core.gate;
         let (operation, name) = gate.permitted(cx, grant).await?;
         let provider = self.named(&name)?;
-        let vendor = provider.reconciler().ok_or_else(|| {
+        if provider.reconciler().is_none() {
             let message =
                 format!("provider `{name}` cannot look up what became of a change; look for it there yourself");
-            Error::unsupported(message).with_context("operation", operation)
-        })?;
-        gate.reconcile(cx, grant, vendor).await
+            return Err(Error::unsupported(message).with_context("operation", operation));
+        }
+        gate.reconcile(cx, grant, &provider).await
     }
 
     /// Waits until every change that is being made has its outcome, and every hook and sink was told. Changes that are
@@ -237,6 +266,18 @@ impl OpsOrch {
                 }
             });
         }
+    }
+
+    /// Hears of every commit of this process to the log.
+    #[cfg(feature = "http")]
+    pub(crate) fn commits(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.core.gate.notify.size.subscribe()
+    }
+
+    /// How many requests wait for people, and how many grants wait to be redeemed; at most 1000 are counted.
+    #[cfg(feature = "http")]
+    pub(crate) async fn count_grants(&self) -> Result<[(GrantState, usize); 2]> {
+        self.core.gate.count_grants().await
     }
 
     /// The clock that everything here goes by.
@@ -280,13 +321,8 @@ impl OpsOrch {
 
     /// The providers routed for an operation that offer it, in the order of the route. Without a route these are all
     /// that offer it, by name.
-    pub(crate) fn routed(&self, operation: Operation) -> Vec<Arc<Provider>> {
-        let providers = &self.core.providers;
-        let offers = |provider: &&Arc<Provider>| provider.operations().contains(operation);
-        match self.core.routes.get(&operation.capability()) {
-            Some(route) => route.iter().filter_map(|name| providers.get(name)).filter(offers).cloned().collect(),
-            None => providers.values().filter(offers).cloned().collect(),
-        }
+    pub(crate) fn routed(&self, operation: Operation) -> Arc<[Arc<Provider>]> {
+        self.roster().routed(operation)
     }
 
     /// The named provider, else the only one that is routed.
@@ -294,25 +330,21 @@ impl OpsOrch {
         if let Some(name) = on {
             return self.named(name);
         }
-        let mut routed = self.routed(operation);
-        match routed.pop() {
-            None => Err(self.nobody_offers(operation)),
-            Some(only) if routed.is_empty() => Ok(only),
-            Some(last) => {
-                routed.push(last);
-                let names: Vec<_> = routed.iter().map(|provider| provider.name().as_str()).collect();
-                let message = format!("several providers offer {operation}; name one of them: {}", names.join(", "));
+        match &*self.routed(operation) {
+            [] => Err(self.nobody_offers(operation)),
+            [only] => Ok(Arc::clone(only)),
+            several => {
+                let names: Vec<_> = several.iter().map(|provider| provider.name().as_str()).collect();
+                let silence = self.roster().routing().silence(operation);
+                let names = names.join(", ");
+                let message = format!("several providers offer {operation}{silence}; name one of them: {names}");
                 Err(Error::invalid("on", message))
             }
         }
     }
 
     fn named(&self, name: &ProviderName) -> Result<Arc<Provider>> {
-        self.core.providers.get(name).cloned().ok_or_else(|| {
-            let known = self.core.providers.keys().map(ProviderName::as_str);
-            let unknown = opsorch_schema::UnknownName::new("provider", name.as_str(), known);
-            Error::invalid("on", unknown.to_string())
-        })
+        self.roster().named(name)
     }
 
     fn nobody_offers(&self, operation: Operation) -> Error {

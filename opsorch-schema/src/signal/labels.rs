@@ -86,9 +86,9 @@ pub fn fingerprint(labels: &Labels) -> String {
     format!("{hash:016x}")
 }
 
-/// All labels of two sets. Where both have a name, the value is that of the second.
+/// All labels of two sets. Where both have a name, the value is that of the second; one without a value takes none away.
 pub fn merge(mut first: Labels, second: Labels) -> Labels {
-    first.extend(second);
+    first.extend(second.into_iter().filter(|(_, value)| !value.is_empty()));
     first.retain(|_, value| !value.is_empty());
     first
 }
@@ -241,8 +241,9 @@ mod tests {
             prop_assert_eq!(common([&other, &one]), expected);
             prop_assert_eq!(common([&one, &one]), without_empty(one.clone()));
             let all = merge(one.clone(), other.clone());
-            for (name, value) in &all {
-                prop_assert_eq!(other.get(name).or(one.get(name)), Some(value));
+            let (one, other) = (without_empty(one), without_empty(other));
+            for name in one.keys().chain(other.keys()).chain(all.keys()) {
+                prop_assert_eq!(other.get(name).or(one.get(name)), all.get(name));
             }
             prop_assert_eq!(merge(all.clone(), other), all);
         }

@@ -7,9 +7,9 @@ use std::ffi::OsString;
 use opsorch_schema::Capability;
 use serde_json::{Map, Value};
 
-use super::{Config, ProviderEntry, decode, plugin_of};
+use super::{Config, ProviderEntry, decode, named, plugin_of};
 use crate::secret::SecretsConfig;
-use crate::{Error, Result};
+use crate::{Error, ErrorKind, Result};
 
 /// The longest content of a variable: 1 MiB.
 const LONGEST: usize = 1 << 20;
@@ -32,6 +32,7 @@ impl Config {
     /// | `OPSORCH_TICKET_CONFIG` | its configuration, a JSON object; checked even if no provider is named |
     ///
     /// | `OPSORCH_SECRET_PROVIDER` | the kind of the secret store: see [`SecretsConfig`] |
+    /// | `OPSORCH_SECRET_PLUGIN` | the program of a plugin that keeps the secrets; wins over the kind |
     /// | `OPSORCH_SECRET_CONFIG` | its keys, as for a provider |
     ///
     /// Where a capability has no variables its provider is looked up in the secret store, if there is one: see
@@ -42,6 +43,9 @@ impl Config {
     /// `OPSORCH_PLUGIN_TIMEOUT`, such as `2s`, is how long one call of any plugin may take. A plugin gets nothing of this
     /// environment but its configuration.
     /// There is no policy, so every change is denied until one is given. Other variables are not looked at.
+    ///
+    /// As OpsOrch does, a control plane starts without its deployments, teams or orchestration where their variables are wrong,
+    /// and says so in its log (`Failed to initialize team provider: …`), also where the secret store has one; the variables of any other capability end it.
     ///
     /// ```
     /// use opsorch::Config;
@@ -56,19 +60,27 @@ impl Config {
     ///
     /// # Errors
     /// [`Invalid`](crate::ErrorKind::Invalid), naming the variable and not its content, for a configuration that is no JSON
-    /// object; [`Unsupported`](crate::ErrorKind::Unsupported) for `OPSORCH_SECRET_PLUGIN`, which this library does not have.
+    /// object; [`Unsupported`](crate::ErrorKind::Unsupported) for `OPSORCH_SECRET_PLUGIN` without the cargo
+    /// feature `plugin`.
     pub fn from_vars<N: Into<String>, V: Into<String>>(variables: impl IntoIterator<Item = (N, V)>) -> Result<Self> {
         let pairs = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
         let variables = Variables(pairs.filter(|(_, value): &(_, String)| !value.trim().is_empty()).collect());
-        variables.refuse("SECRET", "PLUGIN", "name a kind of secret store in OPSORCH_SECRET_PROVIDER")?;
         let mut config = Self::new();
         if let Some(secrets) = variables.secrets()? {
             config = config.secrets_in(secrets);
             config.reads_stored = true;
         }
         for capability in Capability::ALL.iter().copied() {
-            if let Some(entry) = variables.provider(capability)? {
-                config = config.provider(capability.name(), entry).route(capability, [capability.name()]);
+            match variables.provider(capability) {
+                Ok(Some(entry)) => {
+                    config = config.provider(capability.name(), entry).route(capability, [capability.name()]);
+                }
+                Ok(None) => {}
+                Err(error) if may_be_missing(capability) => {
+                    tracing::error!("Failed to initialize {capability} provider: {error}");
+                    config.spoken_of.insert(capability);
+                }
+                Err(error) => return Err(error),
             }
         }
         Ok(config)
@@ -85,19 +97,17 @@ impl Config {
     }
 }
 
+/// Whether OpsOrch starts without a provider of this capability where it cannot be built.
+fn may_be_missing(capability: Capability) -> bool {
+    matches!(capability, Capability::Deployment | Capability::Team | Capability::Orchestration)
+}
+
 /// The variables that say something, by name.
 struct Variables(BTreeMap<String, String>);
 
 impl Variables {
     fn get(&self, subject: &str, what: &str) -> Option<&str> {
         self.0.get(&name(subject, what)).map(String::as_str)
-    }
-
-    fn refuse(&self, subject: &str, what: &str, instead: &str) -> Result<()> {
-        match self.get(subject, what) {
-            Some(_) => Err(Error::unsupported(format!("{} is not supported; {instead}", name(subject, what)))),
-            None => Ok(()),
-        }
     }
 
     fn provider(&self, capability: Capability) -> Result<Option<ProviderEntry>> {
@@ -108,7 +118,8 @@ impl Variables {
             (None, Some(kind)) => (kind.trim().to_lowercase(), config),
             (None, None) => return Ok(None),
         };
-        let entry = ProviderEntry::new(kind).capabilities([capability]).config(Value::Object(config));
+        let mut entry = ProviderEntry::new(kind).capabilities([capability]).config(Value::Object(config));
+        entry.may_be_missing = may_be_missing(capability);
         Ok(Some(entry.from(format!("OPSORCH_{subject}_*"))))
     }
 
@@ -123,17 +134,51 @@ impl Variables {
 
     fn secrets(&self) -> Result<Option<SecretsConfig>> {
         let mut config = self.config("SECRET")?;
+        if let Some(path) = self.get("SECRET", "PLUGIN") {
+            return self.secret_plugin(path, config).map(Some);
+        }
         let Some(kind) = self.get("SECRET", "PROVIDER") else { return Ok(None) };
-        config.insert("kind".to_owned(), kind.trim().to_lowercase().into());
-        let secrets = decode(&Value::Object(config), "secrets");
+        let kind = kind.trim().to_lowercase();
+        if kind == "json" && !config.contains_key("path") {
+            return Err(Error::invalid(name("SECRET", "CONFIG"), "basic provider requires 'path' in config"));
+        }
+        config.insert("kind".to_owned(), kind.clone().into());
+        let secrets = decode(&Value::Object(config), "secrets").map_err(|error| match error.kind() {
+            ErrorKind::Invalid { field } if field == "secrets.kind" => {
+                let message = format!("secret provider {} not registered: {}", named(&kind), error.message());
+                Error::invalid(field.clone(), message)
+            }
+            _ => error,
+        });
         secrets.map(Some).map_err(|error| error.with_context("from", "OPSORCH_SECRET_*"))
+    }
+
+    /// A program that keeps the secrets.
+    fn secret_plugin(&self, path: &str, config: Map<String, Value>) -> Result<SecretsConfig> {
+        if !cfg!(feature = "plugin") {
+            let message = format!("{} needs the cargo feature `plugin` of the crate opsorch", name("SECRET", "PLUGIN"));
+            return Err(Error::unsupported(message));
+        }
+        let mut plugin = Map::new();
+        plugin.insert("kind".into(), "plugin".into());
+        plugin.insert("path".into(), path.trim().into());
+        plugin.insert("config".into(), config.into());
+        if let Some(timeout) = self.get("PLUGIN", "TIMEOUT") {
+            plugin.insert("timeout".into(), timeout.trim().into());
+        }
+        let secrets = decode(&Value::Object(plugin), "secrets");
+        secrets.map_err(|error| error.with_context("from", "OPSORCH_SECRET_*"))
     }
 
     /// The configuration, empty where there is none. The error of the parser is not kept: it may repeat a secret.
     fn config(&self, subject: &str) -> Result<Map<String, Value>> {
         let Some(text) = self.get(subject, "CONFIG") else { return Ok(Map::new()) };
-        let refuse =
-            |got: String| Error::invalid(name(subject, "CONFIG"), format!("expected a JSON object, got {got}"));
+        // In OpsOrch's words.
+        let place = match subject {
+            "SECRET" => name(subject, "CONFIG"),
+            _ => format!("config in {}", name(subject, "CONFIG")),
+        };
+        let refuse = |got: String| Error::invalid(place.clone(), format!("expected a JSON object, got {got}"));
         if text.len() > LONGEST {
             return Err(refuse(format!("{} bytes; the most are 1 MiB", text.len())));
         }

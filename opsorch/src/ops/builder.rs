@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
 
 use opsorch_schema::{Capability, GrantId, ProviderName};
 
-use super::{Core, OpsOrch};
+use super::roster::Roster;
+use super::{Core, IdentityRule, OpsOrch, Routing, RoutingRule};
 use crate::audit::{Anchor, Anchors, AuditLog};
 use crate::config::StoreConfig;
 use crate::gate::{
@@ -26,7 +27,7 @@ const LOG_NAME: &str = "opsorch.local/audit";
 /// Puts an [`OpsOrch`] together, by [`OpsOrch::builder`].
 ///
 /// What is called here beats what the configuration says of the same thing: a provider of the same name, the route of the
-/// same capability, and access, people and settings as a whole. Policies add up: those of the configuration and those of
+/// same capability, its routing rules and its identity, and access, people and settings as a whole. Policies add up: those of the configuration and those of
 /// the code all decide, and the strictest word holds.
 #[derive(Default)]
 #[must_use = "nothing is built until `build` is awaited"]
@@ -36,6 +37,8 @@ pub struct Builder {
     configured: Vec<(ProviderName, Box<dyn Configured>)>,
     providers: Vec<Provider>,
     routes: BTreeMap<Capability, Vec<ProviderName>>,
+    routing: Vec<RoutingRule>,
+    identities: BTreeMap<Capability, Vec<String>>,
     layers: Option<Vec<Arc<dyn Layer>>>,
     policies: Vec<Arc<dyn Policy>>,
     access: Option<Arc<dyn Access>>,
@@ -79,6 +82,24 @@ impl Builder {
     /// Says which providers serve a capability, in order. Without a route these are all that offer it, by name.
     pub fn route<N: Into<ProviderName>>(mut self, capability: Capability, route: impl IntoIterator<Item = N>) -> Self {
         self.routes.insert(capability, route.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Adds a rule that says which of several providers a change goes to, behind those added before.
+    pub fn routing(mut self, rule: RoutingRule) -> Self {
+        self.routing.push(rule);
+        self
+    }
+
+    /// Says by which fields items of several providers are the same thing, such as `["title", "service"]` of alerts or
+    /// `["fields.fingerprint"]`. Of twins in a merged list the first stays, and the page's
+    /// [`duplicates`](opsorch_schema::Page::duplicates) tell the others. Without a call nothing is taken for the same.
+    ///
+    /// Values are compared to the letter. An item that lacks one of the fields has no twin, and items of one provider are
+    /// never twins. First is what is newer, and of the same time what comes from the provider that is earlier in the route;
+    /// the last 1000 things are remembered, over all pages of a query.
+    pub fn identity<F: Into<String>>(mut self, capability: Capability, fields: impl IntoIterator<Item = F>) -> Self {
+        self.identities.insert(capability, fields.into_iter().map(Into::into).collect());
         self
     }
 
@@ -196,6 +217,8 @@ impl Builder {
         } else if let Some(secrets) = config.secrets() {
             let store = secrets.open(&env).await.map_err(|error| error.with_context("in", "secrets"))?;
             if config.reads_stored {
+                let in_code = self.routing.iter().map(|rule| rule.capability).chain(self.routes.keys().copied());
+                config.spoken_of.extend(in_code);
                 config = config.with_stored(&store).await?;
             }
             env = env.with_secrets(Arc::new(store));
@@ -213,7 +236,16 @@ impl Builder {
         };
         let mut routes = config.routes;
         routes.extend(self.routes);
-        check_routes(&routes, &providers)?;
+        let mut routing = config.routing;
+        routing.retain(|rule| !self.routing.iter().any(|ours| ours.capability == rule.capability));
+        routing.extend(self.routing);
+        let roster = Roster::new(providers, routes)?.routed_by(Routing::new(routing)?)?;
+        let roster = RwLock::new(Arc::new(roster));
+        let mut identities = config.identities;
+        identities.extend(self.identities);
+        let identity =
+            |(capability, fields): (_, Vec<String>)| Ok((capability, IdentityRule::new(capability, &fields)?));
+        let identities = identities.into_iter().map(identity).collect::<Result<_>>()?;
 
         let settings = self.settings.unwrap_or(config.gate);
         let mut policies = self.policies;
@@ -244,8 +276,8 @@ impl Builder {
             keys,
         };
         let layers = self.layers.unwrap_or_else(default_layers).into();
-        let core = Arc::new(Core { providers, routes, layers, gate: Arc::new(gate), audit });
-        let mut ops = OpsOrch { core, recovered: Arc::default() };
+        let core = Core { roster, layers, gate: Arc::new(gate), audit, registry: self.registry, env, identities };
+        let mut ops = OpsOrch { core: Arc::new(core), recovered: Arc::default() };
         ops.recovered = ops.recover().await?.into();
         for entry in &*ops.recovered {
             let (operation, grant) = (entry.operation, entry.grant.as_ref().map(GrantId::as_str));
@@ -283,24 +315,6 @@ async fn open_store(config: &StoreConfig, env: &BuildEnv, has_keys: bool) -> Res
 
 fn default_layers() -> Vec<Arc<dyn Layer>> {
     vec![Arc::new(TraceLayer), Arc::new(TimeoutLayer::default()), Arc::new(RetryLayer::default())]
-}
-
-fn check_routes(
-    routes: &BTreeMap<Capability, Vec<ProviderName>>,
-    providers: &BTreeMap<ProviderName, Arc<Provider>>,
-) -> Result<()> {
-    for (capability, route) in routes {
-        if let Some(unknown) = route.iter().find(|name| !providers.contains_key(*name)) {
-            let known = providers.keys().map(ProviderName::as_str);
-            let message = opsorch_schema::UnknownName::new("provider", unknown.as_str(), known).to_string();
-            return Err(Error::invalid(format!("routes.{capability}"), message));
-        }
-        let is_repeated = |(index, name): &(usize, &ProviderName)| route.iter().take(*index).any(|one| one == *name);
-        if let Some((_, twice)) = route.iter().enumerate().find(is_repeated) {
-            return Err(Error::invalid(format!("routes.{capability}"), format!("`{twice}` is there twice")));
-        }
-    }
-    Ok(())
 }
 
 #[cfg(feature = "reqwest")]

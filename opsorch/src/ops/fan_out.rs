@@ -1,15 +1,23 @@
 //! Several providers, one page.
 
 mod cursor;
+mod identity;
+mod mark;
+mod merge;
 mod source;
+mod twins;
 
 use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use opsorch_schema::{Cursor, Item, Page, Query, Response, WrongResponse};
+use opsorch_schema::{Cursor, Page, Query, Response, WrongResponse};
+use serde::Serialize;
 
 use self::cursor::Places;
+pub(crate) use self::identity::IdentityRule;
+use self::mark::Marked;
+use self::merge::Merge;
 use self::source::Source;
 use super::OpsOrch;
 use crate::{Context, Error, Provider, Result};
@@ -20,8 +28,15 @@ const AT_ONCE: usize = 16;
 /// How often sources are asked for one page: one that answers with empty pages for ever does not hold up the others.
 const ROUNDS: u32 = 10;
 
+/// How often at all: one that gives nothing but twins does not either.
+const MOST_ROUNDS: u32 = 50;
+
 /// What is said of a source that did so.
 const EMPTY: &str = "it gave nothing but empty pages so far; what comes of it on later pages may be newer";
+
+/// What is said of a page that ends so.
+const SHORT: &str =
+    "the sources were asked 50 times in a row for this page, for the sake of duplicates; the next page goes on";
 
 /// How a query pages; only queries that do are asked of several providers.
 pub(super) struct Paging {
@@ -110,43 +125,42 @@ impl OpsOrch {
         paging: &Paging,
     ) -> Result<Page<T>>
     where
-        T: Item + Send,
+        T: Marked + Serialize + Send,
         Page<T>: TryFrom<Response, Error = WrongResponse>,
     {
-        let places = Places::of(query, providers, paging.cursor.as_ref())?;
-        let mut sources: Vec<Source<T>> = places.sources(providers);
+        let identity = self.core.identities.get(&query.operation().capability());
+        let places = Places::of(query, providers, identity, paging.cursor.as_ref())?;
         let limit = paging.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
-        let mut items = Vec::new();
-        for _ in 0..ROUNDS {
-            self.ask_wanting(cx, query, paging, &mut sources).await;
-            merge(&mut sources, limit, &mut items, true);
-            if items.len() >= limit || !sources.iter().any(Source::is_wanting) {
+        let mut merge: Merge<'_, T> = Merge::new(places.sources(providers), limit, places.twins(identity));
+        let (mut rounds, mut in_vain) = (0, 0);
+        while rounds < MOST_ROUNDS && in_vain < ROUNDS {
+            self.ask_wanting(cx, query, paging, &mut merge.sources).await;
+            rounds += 1;
+            // A page is as long as it can be: a round that met twins was not in vain.
+            in_vain += u32::from(merge.take(true) == 0);
+            if merge.is_full() || !merge.sources.iter().any(Source::is_wanting) {
                 break;
             }
         }
-        let mut warnings = Vec::new();
-        if items.is_empty() && !sources.iter().any(Source::is_behind) {
-            let empty = sources.iter().filter(|source| source.is_wanting());
+        let is_short = rounds == MOST_ROUNDS && !merge.is_full() && merge.sources.iter().any(Source::is_wanting);
+        let mut warnings = Vec::from_iter(is_short.then(|| SHORT.to_owned()));
+        if merge.items.is_empty() && !is_short && !merge.sources.iter().any(Source::is_behind) {
+            let empty = merge.sources.iter().filter(|source| source.is_wanting());
             warnings.extend(empty.map(|source| format!("`{}`: {EMPTY}", source.provider().name())));
-            merge(&mut sources, limit, &mut items, false);
-            warnings.retain(|_| !items.is_empty());
+            merge.take(false);
+            warnings.retain(|_| !merge.items.is_empty());
         }
-        if let (true, Some(error)) = (items.is_empty(), all_failed(&sources)) {
+        if let (true, Some(error)) = (merge.items.is_empty(), all_failed(&merge.sources)) {
             return Err(error);
         }
-        let mut page = Page::new(items);
-        page.warnings = warnings;
-        for source in &mut sources {
-            page = source.tell(page);
-        }
-        let next = places.after(&sources)?;
-        Ok(page.next(next))
+        let next = places.after(&merge.sources, merge.twins.as_ref())?;
+        Ok(merge.page(warnings).next(next))
     }
 
     /// Asks every source that has more to give and nothing at hand.
     async fn ask_wanting<T>(&self, cx: &Context, query: &Query, paging: &Paging, sources: &mut [Source<T>])
     where
-        T: Item + Send,
+        T: Marked + Send,
         Page<T>: TryFrom<Response, Error = WrongResponse>,
     {
         // A list, and no closures that live across the await: surfaces need a future that can be sent to other threads,
@@ -170,26 +184,6 @@ fn whole<T>(mut page: Page<T>) -> Page<T> {
     match page.next.take() {
         Some(_) => page.truncated("it has more, and this query does not page"),
         None => page,
-    }
-}
-
-/// Takes the newest of the first items that the sources have at hand, again and again: up to `limit` in all, and, where it
-/// waits, only while no source has run out that might have newer ones.
-fn merge<T: Item>(sources: &mut [Source<T>], limit: usize, items: &mut Vec<T>, waits: bool) {
-    while items.len() < limit && !(waits && sources.iter().any(Source::is_wanting)) {
-        let fronts = sources.iter_mut().filter(|source| source.front().is_some());
-        // Newest first; what has no time comes last, by its key. The order of the providers' names settles ties.
-        let newest = fronts.min_by(|one, other| match (one.front(), other.front()) {
-            (Some(one), Some(other)) => {
-                let by_time = other.time().cmp(&one.time());
-                by_time.then_with(|| one.key().cmp(other.key())).then_with(|| one.provider().cmp(&other.provider()))
-            }
-            _ => std::cmp::Ordering::Equal,
-        });
-        match newest.and_then(Source::pop) {
-            Some(item) => items.push(item),
-            None => break,
-        }
     }
 }
 

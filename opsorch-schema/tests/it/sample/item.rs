@@ -359,6 +359,11 @@ impl<T: Sample> Sample for Page<T> {
             .truncated(text("the vendor stops at 10 000 items"))
             .warning(text("the step was widened to 5 minutes"))
             .failure(SourceFailure::full(end))
+            .duplicate(Duplicate::new(
+                Origin::new(text("pagerduty"), Some(text("S-1"))),
+                Origin::new(text("local"), None),
+                text("service: name"),
+            ))
             .url(Some(url("search")))
     }
 

@@ -3,13 +3,17 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use opsorch_schema::{Cursor, Item, Page, SourceFailure};
+use opsorch_schema::{Cursor, Page, SourceFailure};
 
 use super::cursor::{Place, Seen};
+use super::mark::Marked;
 use crate::{Error, Provider, Result};
 
 /// What is said of a source on the pages after the one on which it failed.
 const LOST: &str = "it failed on an earlier page, and is left out since; ask for that page again to try it again";
+
+/// What is said of a source whose page is not what it was.
+const MOVED: &str = "what it lists has moved since the last page: something may be given twice, or be missing";
 
 /// A provider, what it has given and not yet been taken, and where it goes on.
 pub(super) struct Source<T> {
@@ -102,6 +106,7 @@ impl<T> Source<T> {
             page = page.truncated(format!("`{name}`: {reason}"));
         }
         page.failures.append(&mut self.page.failures);
+        page.duplicates.append(&mut self.page.duplicates);
         page.warnings.extend(self.page.warnings.drain(..).map(|warning| format!("`{name}`: {warning}")));
         match &self.state {
             State::Failed(error) => page.failure(error.to_source_failure(name.as_str())),
@@ -111,7 +116,7 @@ impl<T> Source<T> {
     }
 }
 
-impl<T: Item> Source<T> {
+impl<T: Marked> Source<T> {
     /// Takes the answer to what was asked at its place.
     pub(super) fn take(&mut self, answer: Result<Page<T>>) {
         let page = match answer {
@@ -124,8 +129,11 @@ impl<T: Item> Source<T> {
         self.truncated.extend(page.truncated);
         self.page.failures.extend(page.failures);
         self.page.warnings.extend(page.warnings);
+        self.page.duplicates.extend(page.duplicates);
         self.items = page.items.into();
-        let beyond = self.place.seen.as_mut().and_then(|seen| seen.skip(&mut self.items));
+        let seen = self.place.seen.as_mut().map(|seen| seen.skip(&mut self.items, page.next.is_none()));
+        let (beyond, has_moved) = seen.unwrap_or_default();
+        self.page.warnings.extend(has_moved.then(|| MOVED.to_owned()));
         self.state = State::Given(page.next);
         self.turn();
         if matches!(self.state, State::More) {
@@ -136,8 +144,7 @@ impl<T: Item> Source<T> {
     /// The next item.
     pub(super) fn pop(&mut self) -> Option<T> {
         let item = self.items.pop_front()?;
-        let before = self.place.seen.as_ref().map_or(0, Seen::count);
-        self.place.seen = Some(Seen::new(before + 1, &item));
+        self.place.seen = Some(Seen::next(self.place.seen.as_ref(), &item));
         self.turn();
         Some(item)
     }

@@ -123,7 +123,7 @@ async fn ask<A: TryFrom<Response, Error = WrongResponse>>(
     window: Option<Window>,
 ) -> Result<Evidence<A>> {
     let operation = query.operation();
-    let answer = ops.query(cx, Ask::from(query.clone()).on(provider));
+    let answer = ops.observe(cx, Ask::from(query.clone()).on(provider));
     let answer = match cx.deadline() {
         Some(deadline) => tokio::time::timeout_at(deadline, answer).await.unwrap_or_else(|_| {
             let error = Error::new(ErrorKind::Timeout, "no answer before the deadline of the investigation");
@@ -131,8 +131,8 @@ async fn ask<A: TryFrom<Response, Error = WrongResponse>>(
         }),
         None => answer.await,
     };
-    let answer = answer?.try_into()?;
-    let mut evidence = Evidence::new(provider, query, ops.core.gate.clock.now(), answer);
+    let (answer, observed) = answer?;
+    let mut evidence = Evidence::new(provider, query, observed.at, answer.try_into()?);
     evidence.window = window;
     Ok(evidence)
 }
