@@ -4,6 +4,7 @@ mod alert;
 mod deployment;
 mod incident;
 mod log;
+mod marked;
 mod matching;
 mod messaging;
 mod metric;
@@ -58,6 +59,16 @@ use crate::{Faults, Recorded};
 pub struct MemoryProvider {
     world: Arc<Mutex<World>>,
     faults: Faults,
+    keys: Keys,
+}
+
+/// What becomes of idempotency keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keys {
+    /// The same key again is the same change.
+    Honoured,
+    /// The key stays with what was made, and keeps nobody from making it again.
+    Marks,
 }
 
 impl MemoryProvider {
@@ -66,16 +77,24 @@ impl MemoryProvider {
 
     /// An empty world, in which it is as late as the clock says.
     pub fn new(clock: impl Clock) -> Self {
-        Self { world: Arc::new(Mutex::new(World::new(Arc::new(clock)))), faults: Faults::default() }
+        Self {
+            world: Arc::new(Mutex::new(World::new(Arc::new(clock)))),
+            faults: Faults::default(),
+            keys: Keys::Honoured,
+        }
     }
 
     /// This world as a provider with a name, which offers every operation. It declares that it honours idempotency
     /// keys; `.idempotent_by_key([])` takes that back, for tests of what happens with a vendor that does not.
     pub fn provider(&self, name: impl Into<ProviderName>) -> Provider {
+        self.offered(name).idempotent_by_key(changes())
+    }
+
+    /// Every operation, under this name.
+    fn offered(&self, name: impl Into<ProviderName>) -> Provider {
         let this = Arc::new(self.clone());
         Provider::new(name)
             .kind(Self::KIND)
-            .idempotent_by_key(Operation::ALL.iter().copied().filter(|operation| operation.effect() == Effect::Write))
             .with_incident_reader(this.clone())
             .with_incident_writer(this.clone())
             .with_timeline_reader(this.clone())
@@ -136,13 +155,21 @@ impl MemoryProvider {
         let action: Action = A::clone(&input).into();
         let key = input.idempotency_key().to_owned();
         let operation = action.operation();
-        let once = || self.world().once(&key, action, |world| work(world, &input));
-        self.faults.around(operation, Some(key.clone()), whole, once).await
+        let _under_way = self.under_way(&key);
+        let work = || match self.keys {
+            Keys::Honoured => self.world().once(&key, action, |world| work(world, &input)),
+            Keys::Marks => self.world().marked(&key, action, |world| work(world, &input)),
+        };
+        self.faults.around(operation, Some(key.clone()), whole, work).await
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn changes() -> impl Iterator<Item = Operation> {
+    Operation::ALL.iter().copied().filter(|operation| operation.effect() == Effect::Write)
 }
 
 fn whole<T>(answer: T, _: usize) -> T {

@@ -22,14 +22,17 @@ fn main() -> ExitCode {
         Trial::test("the_example_is_short_and_its_sections_exist", the_example_is_short_and_its_sections_exist),
         Trial::test("the_guide_shows_the_loop_of_the_example", the_guide_shows_the_loop_of_the_example),
         Trial::test("the_example_makes_what_was_approved_and_once", the_example_makes_what_was_approved_and_once),
-        Trial::test("a_plugin_in_python_keeps_the_rules", || keeps_the_rules(&python(), 40, 53)),
-        Trial::test("a_plugin_in_rust_keeps_the_rules", || keeps_the_rules(&rust(), 65, 28)),
+        Trial::test("a_plugin_in_python_keeps_the_rules", || {
+            keeps_the_rules(&python(at("examples/plugin.py")), 41, 54)
+        }),
+        Trial::test("a_fault_in_the_plugin_in_python_is_found", a_fault_in_the_plugin_in_python_is_found),
+        Trial::test("a_plugin_in_rust_keeps_the_rules", || keeps_the_rules(&rust(), 66, 29)),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-fn python() -> Conformance {
-    let (interpreter, script) = (interpreter(), at("examples/plugin.py"));
+fn python(script: PathBuf) -> Conformance {
+    let interpreter = interpreter();
     let plugin =
         move |place: &Place| PluginConfig::new(&interpreter).arg(script.to_str().unwrap()).config(settings(place));
     Conformance::plugin("python", plugin)
@@ -74,6 +77,21 @@ fn keeps_the_rules(suite: &Conformance, kept: usize, skipped: usize) -> Result<(
             report.to_markdown()
         )
         .into()),
+    }
+}
+
+/// A plugin that looks at the first value of a list alone, though all it has is alike.
+fn a_fault_in_the_plugin_in_python_is_found() -> Result<(), Failed> {
+    let (right, wrong) = (r#"(given.get("statuses") or STATUSES)"#, r#"(given.get("statuses", [])[:1] or STATUSES)"#);
+    let example = read("examples/plugin.py");
+    assert!(example.contains(right), "the line of the statuses is another");
+    let directory = tempfile::tempdir().unwrap();
+    let script = directory.path().join("plugin.py");
+    std::fs::write(&script, example.replace(right, wrong)).unwrap();
+    let report = python(script).run();
+    match report.broken().as_slice() {
+        ["TK-013"] => Ok(()),
+        broken => Err(format!("expected TK-013 to be broken, found {broken:?}").into()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! A provider: the traits that one configured instance of a vendor offers.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use opsorch_schema::{Action, Capability, Effect, Operation, OperationSet, ProviderName, Query, Response, Scope};
 
@@ -105,11 +106,14 @@ pub struct Provider {
     kind: String,
     fingerprint: String,
     scope: Scope,
+    read_only: bool,
     acts_on_service: bool,
     idempotent_by_key: OperationSet,
+    found_by_marker: OperationSet,
     reconciler: Option<Arc<dyn Reconciler>>,
     health_check: Option<Arc<dyn HealthCheck>>,
     webhook_receiver: Option<Arc<dyn WebhookReceiver>>,
+    restarts: Option<Arc<AtomicU64>>,
     slots: Slots,
     /// What it lacks although a trait would have it.
     lacking: OperationSet,
@@ -124,11 +128,14 @@ impl Provider {
             name,
             fingerprint: String::new(),
             scope: Scope::new(),
+            read_only: false,
             acts_on_service: false,
             idempotent_by_key: OperationSet::new(),
+            found_by_marker: OperationSet::new(),
             reconciler: None,
             health_check: None,
             webhook_receiver: None,
+            restarts: None,
             slots: Slots::default(),
             lacking: OperationSet::new(),
         }
@@ -168,6 +175,16 @@ impl Provider {
         self
     }
 
+    /// Declares that what these operations make carries the idempotency key as a marker, and that the
+    /// [`Reconciler`] finds it by that marker and by nothing else. Where the outcome of an attempt is unknown, the gate
+    /// then asks before anything is sent again: what is found is the answer, and only a certain
+    /// [`NotApplied`](Reconciled::NotApplied) lets the change be sent again. Without a reconciler it means nothing, and an
+    /// operation that is [idempotent by key](Self::idempotent_by_key) is sent again without asking.
+    pub fn found_by_marker(mut self, operations: impl IntoIterator<Item = Operation>) -> Self {
+        self.found_by_marker = operations.into_iter().collect();
+        self
+    }
+
     /// Offers to look up what became of a change whose outcome is unknown.
     pub fn with_reconciler(mut self, reconciler: Arc<dyn Reconciler>) -> Self {
         self.reconciler = Some(reconciler);
@@ -189,7 +206,16 @@ impl Provider {
     /// Drops everything that changes something.
     pub fn read_only(mut self) -> Self {
         self.slots.retain(|operation| operation.effect() == Effect::Read);
+        self.read_only = true;
         self
+    }
+
+    /// Holds it to what the operator said of another one: the attributes, and that it changes nothing.
+    pub(crate) fn held_to(mut self, former: &Self) -> Self {
+        if !former.scope.is_empty() {
+            self.scope = former.scope.clone();
+        }
+        if former.read_only { self.read_only() } else { self }
     }
 
     /// Drops everything that does not belong to these capabilities.
@@ -205,6 +231,18 @@ impl Provider {
         self.slots.retain_any(|operation| operations.contains(operation));
         self.lacking = self.slots.operations().iter().filter(|operation| !operations.contains(*operation)).collect();
         self
+    }
+
+    /// Says where it is counted how often its process was started anew.
+    #[cfg(feature = "plugin")]
+    pub(crate) fn counting_restarts(mut self, restarts: Arc<AtomicU64>) -> Self {
+        self.restarts = Some(restarts);
+        self
+    }
+
+    /// How often its process was started anew; `None` for a provider without a process of its own.
+    pub fn restarts(&self) -> Option<u64> {
+        self.restarts.as_ref().map(|restarts| restarts.load(Ordering::Relaxed))
     }
 
     /// Its name.
@@ -235,6 +273,27 @@ impl Provider {
         opsorch_schema::Target::new(self.name.clone(), self.kind.clone(), self.fingerprint.clone(), scope)
     }
 
+    /// Whether it declares that its vendor [honours the idempotency key](Self::idempotent_by_key) of this operation.
+    pub fn is_idempotent_by_key(&self, operation: Operation) -> bool {
+        self.idempotent_by_key.contains(operation)
+    }
+
+    /// Whether it declares that what this operation makes is [found by its marker](Self::found_by_marker), and can look.
+    pub fn is_found_by_marker(&self, operation: Operation) -> bool {
+        self.finder(operation).is_some()
+    }
+
+    /// Who finds what this operation made by its marker.
+    pub(crate) fn finder(&self, operation: Operation) -> Option<&dyn Reconciler> {
+        self.reconciler().filter(|_| self.found_by_marker.contains(operation))
+    }
+
+    /// Its kind, and what identifies its configuration.
+    #[cfg(feature = "cache")]
+    pub(crate) fn origin(&self) -> (&str, &str) {
+        (&self.kind, &self.fingerprint)
+    }
+
     pub(crate) fn reconciler(&self) -> Option<&dyn Reconciler> {
         self.reconciler.as_deref()
     }
@@ -245,10 +304,6 @@ impl Provider {
 
     pub(crate) fn webhook_receiver(&self) -> Option<&dyn WebhookReceiver> {
         self.webhook_receiver.as_deref()
-    }
-
-    pub(crate) fn honours_key(&self, operation: Operation) -> bool {
-        self.idempotent_by_key.contains(operation)
     }
 
     /// Calls the reader of a query. One arm for each read of the table; the compiler asks for a forgotten one.

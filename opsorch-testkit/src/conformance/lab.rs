@@ -18,7 +18,7 @@ use super::live::Made;
 use super::rule::{Broken, Checked};
 use super::session::{Given, Session};
 use super::subject::{Making, Subject};
-use super::tap::{Tap, Trouble, Watch};
+use super::tap::{Lost, Tap, Trouble, Watch};
 use crate::double::{SECRET, Server};
 
 /// The name of the provider in every lab.
@@ -175,7 +175,12 @@ impl Lab {
 
     /// Lets the vendor do what the next change asks for, and loses its answer.
     pub(super) fn lose_the_next_answer(&self) {
-        self.tap.lose_the_next_answer();
+        self.tap.lose(Lost::Answer);
+    }
+
+    /// Loses the next change on its way to the vendor, in a way that leaves open whether it arrived.
+    pub(super) fn lose_the_next_request(&self) {
+        self.tap.lose(Lost::Request);
     }
 
     /// What the provider was built with; its requests are seen here too.

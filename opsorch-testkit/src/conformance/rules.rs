@@ -78,11 +78,13 @@ rules! {
     "TK-073" Must runs::a_cancelled_run_has_ended, "A run that was cancelled reads as cancelled, and none of its steps can be completed.";
     "TK-074" Must runs::a_run_keeps_its_plan, "A run that says what its plan is keeps it as it was when the run started.";
     "TK-080" Must idempotency::one_key_makes_one_thing, "A change that is declared to honour idempotency keys makes one thing under one key, and answers the same when asked again.";
+    "TK-081" Must idempotency::what_was_made_is_found_by_its_marker, "A change that is declared to be found by its marker, attempted again after its answer was lost, is made once.";
     "TK-082" Must idempotency::another_key_makes_another_thing, "The same input under another idempotency key is another change.";
     "TK-083" Must idempotency::a_lost_answer_makes_one_thing, "A change that is declared to honour idempotency keys, asked for again after its answer was lost, is made once.";
     "TK-084" Must idempotency::a_lost_answer_is_told, "A change whose answer was lost is not sent again without its key, and its error says that it may have been made.";
     "TK-085" Must injection::any_text_is_kept, "A text is kept to the letter or refused, whatever stands in it.";
     "TK-086" Must injection::any_value_is_only_a_value, "A value of a filter finds only what has it, whatever it means to a query language.";
+    "TK-087" Must idempotency::nothing_else_is_found_by_a_marker, "Nothing that was made under another idempotency key is found by the marker of a change that was lost on its way.";
     "TK-090" Must config::it_reads_as_it_was_written, "A configuration that is written down and read again is the same, and makes the same provider.";
     "TK-091" Must config::an_unknown_key_is_refused, "An unknown key of a configuration is `invalid`, and named.";
     "TK-092" Must config::a_missing_secret_is_named, "A secret that is not there is `invalid` when the provider is made; the error names its reference and shows no other secret.";

@@ -55,11 +55,20 @@ pub(super) struct Tap {
 #[derive(Debug)]
 struct State {
     seen: Vec<Request>,
-    loses: bool,
+    loses: Option<Lost>,
     trouble: Option<Trouble>,
     /// Requests since the trouble began, and those of them that it met.
     since: usize,
     met: usize,
+}
+
+/// What is lost of a request that is not a GET.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lost {
+    /// Itself: the vendor never sees it.
+    Request,
+    /// Its answer: the vendor does what it asks for.
+    Answer,
 }
 
 /// What becomes of requests in place of an answer of the vendor.
@@ -105,7 +114,7 @@ impl Trouble {
 
 impl Tap {
     pub(super) fn new(session: &Session, direct: Option<Arc<Server>>) -> Self {
-        let state = State { seen: Vec::new(), loses: false, trouble: None, since: 0, met: 0 };
+        let state = State { seen: Vec::new(), loses: None, trouble: None, since: 0, met: 0 };
         Self {
             to_vendor: session.to_vendor(),
             network: session.network(),
@@ -120,9 +129,9 @@ impl Tap {
         self.state().seen.clone()
     }
 
-    /// Loses the answer to the next request that is not a GET.
-    pub(super) fn lose_the_next_answer(&self) {
-        self.state().loses = true;
+    /// Loses the next request that is not a GET, or its answer.
+    pub(super) fn lose(&self, lost: Lost) {
+        self.state().loses = Some(lost);
     }
 
     /// Begins a trouble, or ends it.
@@ -141,8 +150,8 @@ impl Tap {
         self.under_way.load(Ordering::Relaxed)
     }
 
-    /// Keeps a request; what becomes of it, where that is not what it asks for, and whether its answer is lost.
-    fn take(&self, request: &Request) -> (Option<What>, bool) {
+    /// Keeps a request; what becomes of it, where that is not what it asks for, and what of it is lost.
+    fn take(&self, request: &Request) -> (Option<What>, Option<Lost>) {
         let mut state = self.state();
         state.seen.push(request.clone());
         state.since += 1;
@@ -157,7 +166,8 @@ impl Tap {
             meets.then(|| trouble.what.clone())
         });
         state.met += usize::from(what.is_some());
-        (what, request.method != Method::GET && std::mem::take(&mut state.loses))
+        let loses = if request.method == Method::GET { None } else { state.loses.take() };
+        (what, loses)
     }
 
     async fn forward(&self, request: Request) -> Result<Reply> {
@@ -188,10 +198,14 @@ impl Transport for Tap {
             }
             None => {}
         }
+        let lost = |what| Err(Error::new(ErrorKind::Unavailable, what));
+        if loses == Some(Lost::Request) {
+            return lost("the request was lost, as the suite wanted it");
+        }
         let reply = self.forward(request).await?;
         match loses {
-            true => Err(Error::new(ErrorKind::Unavailable, "the answer was lost, as the suite wanted it")),
-            false => Ok(reply),
+            Some(_) => lost("the answer was lost, as the suite wanted it"),
+            None => Ok(reply),
         }
     }
 }

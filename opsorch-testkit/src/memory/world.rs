@@ -17,6 +17,8 @@ pub(super) struct World {
     clock: Arc<dyn Clock>,
     /// What was answered to each idempotency key, and to what.
     replies: BTreeMap<String, (Action, Response)>,
+    /// How many requests with a key take their time.
+    pub(super) under_way: BTreeMap<String, usize>,
     pub(super) incidents: Table<Incident>,
     pub(super) timeline: Table<TimelineEntry>,
     pub(super) alerts: Table<Alert>,
@@ -45,6 +47,7 @@ impl World {
         Self {
             clock,
             replies: BTreeMap::new(),
+            under_way: BTreeMap::new(),
             incidents: Table::new("incident", "inc"),
             timeline: Table::new("timeline entry", "entry"),
             alerts: Table::new("alert", "alert"),
@@ -84,6 +87,26 @@ impl World {
         let answer = work(self)?;
         self.replies.insert(key.to_owned(), (action, answer.clone().into()));
         Ok(answer)
+    }
+
+    /// Does the work, as often as it is asked for, and leaves the key as a mark of the first.
+    pub(super) fn marked<T>(
+        &mut self,
+        key: &str,
+        action: Action,
+        work: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T>
+    where
+        T: Clone + Into<Response>,
+    {
+        let answer = work(self)?;
+        self.replies.entry(key.to_owned()).or_insert_with(|| (action, answer.clone().into()));
+        Ok(answer)
+    }
+
+    /// What was made under a key, where it was this.
+    pub(super) fn made(&self, key: &str, action: &Action) -> Option<Response> {
+        self.replies.get(key).filter(|(made, _)| made == action).map(|(_, reply)| reply.clone())
     }
 
     /// Whether a place is in a scope.

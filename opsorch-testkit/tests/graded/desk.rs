@@ -5,7 +5,7 @@ mod double;
 
 use std::sync::Arc;
 
-use opsorch::capability::{TicketCommenter, TicketReader, TicketWriter};
+use opsorch::capability::{Reconciled, Reconciler, TicketCommenter, TicketReader, TicketWriter};
 use opsorch::gate::Approved;
 use opsorch::secret::SecretRef;
 use opsorch::transport::{Auth, Client, Transport, Url};
@@ -24,6 +24,12 @@ pub fn sound() -> Conformance {
         .double(DeskDouble::new)
 }
 
+/// The suite over the adapter as it should be at a desk that knows no idempotency keys.
+pub fn sound_with_markers() -> Conformance {
+    let config = |place: &Place| json!({ "url": place.url(), "token": place.secret("DESK_TOKEN"), "marks": true });
+    Conformance::of::<DeskConfig>(config).double(DeskDouble::new)
+}
+
 /// The suite over the adapter with a fault, which is also known by its name. Thousands of checks: without connections.
 pub fn broken(name: &'static str, flaw: DeskFlaw) -> Conformance {
     let config = move |place: &Place| json!({ "url": place.url(), "token": place.secret("DESK_TOKEN"), "flaw": name });
@@ -40,6 +46,9 @@ pub fn broken(name: &'static str, flaw: DeskFlaw) -> Conformance {
 pub struct DeskConfig {
     url: Url,
     token: SecretRef,
+    /// The reference of a new ticket is the idempotency key, by which it is found.
+    #[serde(default)]
+    marks: bool,
 }
 
 #[async_trait]
@@ -47,14 +56,18 @@ impl ProviderConfig for DeskConfig {
     const KIND: &'static str = "desk";
 
     async fn build(self, name: &ProviderName, env: &BuildEnv) -> Result<Provider> {
-        let desk = Arc::new(Desk::new(env.transport()?, self.url, Auth::bearer(env.secret(&self.token).await?))?);
-        Ok(Provider::new(name)
-            .idempotent_by_key([Operation::TicketCreate, Operation::TicketUpdate, Operation::TicketComment])
-            .with_ticket_reader(desk.clone())
-            .with_ticket_writer(desk.clone())
-            .with_ticket_commenter(desk))
+        let auth = Auth::bearer(env.secret(&self.token).await?);
+        let desk = Arc::new(Desk::new(env.transport()?, self.url, auth)?.marks(self.marks));
+        let provider = match self.marks {
+            true => Provider::new(name).found_by_marker([Operation::TicketCreate]).with_reconciler(desk.clone()),
+            false => Provider::new(name).idempotent_by_key(KEYED),
+        };
+        Ok(provider.with_ticket_reader(desk.clone()).with_ticket_writer(desk.clone()).with_ticket_commenter(desk))
     }
 }
+
+/// What the desk makes once for each key.
+const KEYED: [Operation; 3] = [Operation::TicketCreate, Operation::TicketUpdate, Operation::TicketComment];
 
 /// The most tickets that the desk gives at once.
 const AT_ONCE: usize = 3;
@@ -63,11 +76,22 @@ const AT_ONCE: usize = 3;
 #[derive(Debug)]
 pub struct Desk {
     client: Client,
+    marks: bool,
 }
 
 impl Desk {
     pub fn new(transport: Arc<dyn Transport>, url: Url, auth: Auth) -> Result<Self> {
-        Ok(Self { client: Client::new(transport, url)?.auth(auth)? })
+        Ok(Self { client: Client::new(transport, url)?.auth(auth)?, marks: false })
+    }
+
+    pub fn marks(self, marks: bool) -> Self {
+        Self { marks, ..self }
+    }
+
+    /// The tickets that have something.
+    async fn having(&self, cx: &Context, name: &'static str, value: &str) -> Result<Vec<Ticket>> {
+        let page: WirePage = self.client.get("tickets").query(&[(name, value)]).fetch(cx).await?;
+        Ok(page.tickets.into_iter().map(Ticket::from).collect())
     }
 }
 
@@ -83,6 +107,8 @@ struct WireTicket {
     opened_at: Time,
     changed_at: Time,
     page: Url,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reference: Option<String>,
 }
 
 /// Some tickets, the newest first, and the number below which the next ones are.
@@ -173,8 +199,13 @@ impl TicketWriter for Desk {
         let mut honoured = CreateTicket::new(&input.title);
         honoured.description = input.description.clone();
         refuse(*input != honoured, "a ticket of the desk has a title and a description; leave out the rest")?;
-        let body = json!({ "subject": input.title, "text": input.description });
-        let request = self.client.post("tickets").header("idempotency-key", input.idempotency_key());
+        let key = input.idempotency_key();
+        let request = self.client.post("tickets");
+        let (request, reference) = match self.marks {
+            true => (request, Some(key)),
+            false => (request.header("idempotency-key", key), None),
+        };
+        let body = json!({ "subject": input.title, "text": input.description, "reference": reference });
         request.json(&body).fetch(cx).await.map(|wire: WireTicket| wire.into())
     }
 
@@ -192,6 +223,16 @@ impl TicketWriter for Desk {
         let request = self.client.patch(["tickets", input.id.as_str()]);
         let request = request.header("idempotency-key", input.idempotency_key()).json(&body);
         request.fetch(cx).await.map(|wire: WireTicket| wire.into())
+    }
+}
+
+#[async_trait]
+impl Reconciler for Desk {
+    /// A desk lists a ticket as soon as it has it, and takes no request that it has not answered for.
+    async fn reconcile(&self, cx: &Context, action: &Action, idempotency_key: &str) -> Result<Reconciled> {
+        let Action::TicketCreate(_) = action else { return Ok(Reconciled::Unknown) };
+        let found = self.having(cx, "reference", idempotency_key).await?;
+        Ok(found.into_iter().next().map_or(Reconciled::NotApplied, |ticket| Reconciled::Applied(ticket.into())))
     }
 }
 

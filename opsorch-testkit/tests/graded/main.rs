@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use flaw::{Flaw, flaws};
+use opsorch_testkit::conformance::Outcome;
 use opsorch_testkit::{Conformance, MemoryProvider};
 
 /// A world in memory, whole.
@@ -41,6 +42,16 @@ fn a_sound_provider_with_a_configuration_keeps_every_rule() {
 fn a_sound_http_adapter_keeps_every_rule() {
     let report = desk::sound().run();
     assert!(report.broken().is_empty(), "{report:#?}");
+}
+
+#[test]
+fn a_sound_http_adapter_without_idempotency_keys_keeps_every_rule() {
+    let report = desk::sound_with_markers().run();
+    assert!(report.broken().is_empty(), "{report:#?}");
+    for rule in ["TK-081", "TK-087"] {
+        let result = report.results.iter().find(|result| result.id == rule).unwrap();
+        assert!(matches!(result.outcome, Outcome::Kept { .. }), "{result:?}");
+    }
 }
 
 #[test]

@@ -11,7 +11,9 @@ use crate::{Action, Context, Response, Result};
 pub trait Reconciler: Debug + Send + Sync + 'static {
     /// Looks for the effect of this action, which was attempted under this idempotency key.
     ///
-    /// An error means that nothing was learned. An answer must be certain: what is not seen yet may still come.
+    /// An error means that nothing was learned, and so does an answer that takes more than 30 seconds. An answer must be
+    /// certain: what is not seen yet may still come. What is found must have been made under this key; something that only
+    /// looks the same is another's.
     async fn reconcile(&self, cx: &Context, action: &Action, idempotency_key: &str) -> Result<Reconciled>;
 }
 
@@ -22,7 +24,8 @@ pub trait Reconciler: Debug + Send + Sync + 'static {
 pub enum Reconciled {
     /// The change was made, and gave this.
     Applied(Response),
-    /// The change was not made, and will not be.
+    /// The change was not made, and will not be, not even by a request that is still on its way: the gate may have it made
+    /// anew. A vendor whose search lags behind its writes, or that works on after it has given up to answer, cannot say so.
     NotApplied,
     /// It cannot be told, or not yet.
     Unknown,

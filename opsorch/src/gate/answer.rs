@@ -41,6 +41,20 @@ impl Gate {
         Ok(requests)
     }
 
+    /// How many requests wait, and how many grants can be redeemed, of at most 1000.
+    #[cfg(feature = "http")]
+    pub(crate) async fn count_grants(&self) -> Result<[(GrantState, usize); 2]> {
+        const MOST: u32 = 1000;
+        let now = self.clock.now();
+        let mut counts = [(GrantState::Requested, 0), (GrantState::Active, 0)];
+        for record in self.store.grants(&counts.map(|(state, _)| state), MOST).await? {
+            let Ok(grant) = Grant::from_record(&record.id, &record, &self.keys) else { continue };
+            let state = counts.iter_mut().find(|(state, _)| *state == record.state && !grant.has_lapsed(now));
+            state.into_iter().for_each(|(_, count)| *count += 1);
+        }
+        Ok(counts)
+    }
+
     /// One request, whatever became of it.
     pub(crate) async fn one_request(&self, cx: &Context, id: &GrantId) -> Result<ApprovalRequest> {
         let grant = self.load(id).await?;

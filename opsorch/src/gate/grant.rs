@@ -33,6 +33,9 @@ pub(crate) struct Grant {
     pub(super) policy_revision: Option<String>,
     pub(super) answers: Vec<Answer>,
     pub(super) idempotency_key: Option<String>,
+    /// The grant that the key stood for before, whose change was certainly not made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) in_place_of: Option<GrantId>,
     /// How long the log was when it was requested: what became of it is told from there on.
     pub(super) log_size: u64,
     pub(super) requested_at: Time,
@@ -179,12 +182,14 @@ impl Grant {
     }
 
     /// The key that the vendor sees: for a caller's key one that belongs to that caller, key and action alone, so that nobody
-    /// can choose another's, and the same submission gives the same key whatever became of the store.
+    /// can choose another's, and the same submission gives the same key whatever became of the store. A change in the place
+    /// of one that was not made has one of its own: what the vendor has under a key is of one chain.
     fn vendor_key(&self) -> String {
         let Some(key) = &self.idempotency_key else { return format!("{}-1", self.id) };
         let Identity { issuer, subject, .. } = &self.requester.identity;
         let mut sum = Sha256::new();
-        for part in [issuer.as_str(), subject, key, self.digest.as_str()] {
+        let own = [issuer.as_str(), subject, key, self.digest.as_str()];
+        for part in own.into_iter().chain(self.in_place_of.as_ref().map(GrantId::as_str)) {
             sum.update((part.len() as u64).to_be_bytes());
             sum.update(part.as_bytes());
         }

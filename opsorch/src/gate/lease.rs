@@ -10,7 +10,7 @@ use crate::{Clock, Error, ErrorKind, Result};
 
 /// The lease of one intent. When it has lapsed, another process may call the change unknown, so no attempt begins then.
 #[derive(Debug)]
-pub(super) struct Lease {
+pub(crate) struct Lease {
     clock: Arc<dyn Clock>,
     length: Duration,
     until: Mutex<Time>,
@@ -46,7 +46,7 @@ impl Lease {
     }
 
     /// Refuses to begin anything once it has lapsed.
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         if !self.ended.load(Ordering::Relaxed) && self.clock.now() < self.until() {
             return Ok(());
         }

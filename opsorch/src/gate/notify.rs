@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use opsorch_schema::{Answer, ApprovalRequest, Entry};
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 /// How long one notification may take.
@@ -40,6 +41,8 @@ pub(crate) struct Notify {
     pub(crate) hooks: Vec<Arc<dyn ApprovalHook>>,
     pub(crate) sinks: Vec<Arc<dyn AuditSink>>,
     pub(crate) tasks: TaskTracker,
+    /// How long the log was after the last commit of this process.
+    pub(crate) size: watch::Sender<u64>,
 }
 
 /// What a hook is told.
@@ -52,6 +55,11 @@ pub(super) enum Notice {
 
 impl Notify {
     pub(super) fn committed(&self, entry: Entry) {
+        self.size.send_if_modified(|size| {
+            let is_new = entry.sequence >= *size;
+            *size = (*size).max(entry.sequence + 1);
+            is_new
+        });
         for sink in &self.sinks {
             let (sink, entry) = (Arc::clone(sink), entry.clone());
             self.run(async move { sink.committed(std::slice::from_ref(&entry)).await });

@@ -16,6 +16,9 @@ pub(super) struct StoredOutcome {
     response: Option<Response>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<StoredError>,
+    /// The vendor was asked, and is certain of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    looked_up: bool,
 }
 
 /// What is sealed: the outcome and whose it is, so that one grant's does not serve another.
@@ -34,13 +37,18 @@ struct StoredError {
 impl StoredOutcome {
     pub(super) fn new(result: &Result<Response>) -> Self {
         match result {
-            Ok(response) => Self { response: Some(response.clone()), error: None },
+            Ok(response) => Self { response: Some(response.clone()), error: None, looked_up: false },
             Err(error) => {
                 let (code, message) = (error.kind().code().to_owned(), error.to_string());
                 let may_have_applied = error.may_have_applied();
-                Self { response: None, error: Some(StoredError { code, message, may_have_applied }) }
+                Self { response: None, error: Some(StoredError { code, message, may_have_applied }), looked_up: false }
             }
         }
+    }
+
+    /// What the vendor said when it was asked.
+    pub(super) fn looked_up(result: &Result<Response>) -> Self {
+        Self { looked_up: true, ..Self::new(result) }
     }
 
     /// The outcome as text, sealed for its grant; `None` if it cannot be written, in which case whoever asks again is sent
@@ -66,6 +74,11 @@ impl StoredOutcome {
     /// Whether nobody knows what became of the change.
     pub(super) fn is_unknown(&self) -> bool {
         self.error.as_ref().is_some_and(|error| error.may_have_applied)
+    }
+
+    /// Whether the vendor was asked, and is certain that the change was not made.
+    pub(super) fn is_certainly_not_made(&self) -> bool {
+        self.looked_up && self.error.as_ref().is_some_and(|error| !error.may_have_applied)
     }
 
     pub(super) fn into_result(self) -> Result<Response> {

@@ -4,11 +4,12 @@ use std::sync::PoisonError;
 
 use opsorch_schema::{Entry, Event, GrantId, Outcome, OutcomeStatus, Response};
 
+use super::look_up::look_up;
 use super::outcome::StoredOutcome;
 use super::run::Gate;
-use crate::capability::{Reconciled, Reconciler};
+use crate::capability::Reconciled;
 use crate::store::{FinishChange, Finished};
-use crate::{Context, Error, Result};
+use crate::{Context, Error, Provider, Result};
 
 impl Gate {
     /// Whether the time of a lease has passed since the last look; the next is then due a lease later.
@@ -44,27 +45,32 @@ impl Gate {
     }
 
     /// Asks the vendor what became of a change whose outcome is unknown, and writes an addendum if it knows. `None` if the
-    /// outcome is known already, or the vendor does not know either.
-    pub(crate) async fn reconcile(&self, cx: &Context, id: &GrantId, vendor: &dyn Reconciler) -> Result<Option<Entry>> {
+    /// outcome is known already, or the vendor does not know either, or the provider is not the one that made the change: one
+    /// that was configured anew under its name knows nothing of it, and would say so with certainty.
+    pub(crate) async fn reconcile(&self, cx: &Context, id: &GrantId, provider: &Provider) -> Result<Option<Entry>> {
         let grant = self.load(id).await?;
-        let Some(stored) = self.store.outcome(id).await? else { return Ok(None) };
-        if !StoredOutcome::open(&stored, id, &self.keys)?.is_unknown() {
-            return Ok(None);
-        }
-        let permit = grant.permit();
-        let (status, result) = match vendor.reconcile(cx, &grant.action, &permit.idempotency_key).await? {
-            Reconciled::Applied(response) => (OutcomeStatus::Applied, Ok(response)),
+        let vendor = provider.reconciler().filter(|_| provider.target(Some(&grant.action)) == grant.target);
+        let (Some(vendor), true) = (vendor, self.is_unknown(id).await?) else { return Ok(None) };
+        let (status, result) = match look_up(cx, vendor, &grant.action, &grant.permit().idempotency_key).await? {
+            Reconciled::Applied(mut response) => {
+                response.set_provider(grant.provider());
+                (OutcomeStatus::Applied, Ok(response))
+            }
             Reconciled::NotApplied => {
                 let error = Error::unexpected("the vendor was asked, and the change was not made; submit it again");
                 (OutcomeStatus::NotApplied, Err(error.not_applied()))
             }
             Reconciled::Unknown => return Ok(None),
         };
+        // Somebody else may have asked meanwhile.
+        if !self.is_unknown(id).await? {
+            return Ok(None);
+        }
         let mut entry = self.grant_entry(cx, Event::Addendum, &grant);
         let resource = result.as_ref().ok().and_then(Response::resource);
         entry.outcome = Some(Outcome::new(status, 0).resource(resource));
         entry.reason = Some("the vendor was asked".into());
-        let result = StoredOutcome::new(&result).sealed(id, &self.keys);
+        let result = StoredOutcome::looked_up(&result).sealed(id, &self.keys);
         let step = FinishChange { grant: id.clone(), result, if_lapsed: None, entry };
         match self.store.finish_change(&self.log, step).await? {
             Finished::Written(entry) => {
@@ -73,5 +79,9 @@ impl Gate {
             }
             Finished::NotLapsed => Ok(None),
         }
+    }
+
+    async fn is_unknown(&self, id: &GrantId) -> Result<bool> {
+        Ok(self.stored_outcome(id).await?.is_some_and(|stored| stored.is_unknown()))
     }
 }

@@ -28,7 +28,11 @@ impl Gate {
         }
         self.check_access(cx, grant.action.operation(), &grant.target).await?;
         if grant.state == GrantState::Spent {
-            return done(self.running_or_settled(id).await?, id);
+            let finish = match path(&grant) {
+                Ok(path) => self.ended(cx, &path, &grant).await?.into_finish(),
+                Err(_) => self.running_or_settled(id).await,
+            };
+            return done(finish?, id);
         }
         if grant.has_lapsed(self.clock.now()) {
             self.expire(cx, &grant).await?;
@@ -93,12 +97,20 @@ impl Gate {
         if grant.state != GrantState::Spent {
             return Err(Error::conflict(format!("the grant is {} by now", grant.state)).with_context("grant", id));
         }
-        match self.store.outcome(id).await? {
-            Some(stored) => StoredOutcome::open(&stored, id, &self.keys)?.into_result().map(Submitted::Done),
+        match self.stored_outcome(id).await? {
+            Some(stored) => stored.into_result().map(Submitted::Done),
             None => {
                 let message = "the change was begun and its outcome is not known yet; look at the audit log";
                 Err(Error::conflict(message).maybe_applied().with_context("grant", id))
             }
+        }
+    }
+
+    /// What was written of a spent grant's change, once it ended.
+    pub(super) async fn stored_outcome(&self, id: &GrantId) -> Result<Option<StoredOutcome>> {
+        match self.store.outcome(id).await? {
+            Some(stored) => StoredOutcome::open(&stored, id, &self.keys).map(Some),
+            None => Ok(None),
         }
     }
 }

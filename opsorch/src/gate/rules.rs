@@ -238,6 +238,12 @@ impl Pattern {
         true
     }
 
+    /// Whether every value that the other pattern matches matches this one too. Where it says no, that may still be so.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        // A star of the other can only be met by a star of this one, which then stands for whatever that star stands for.
+        self.matches(&other.0)
+    }
+
     /// Refuses a pattern that is about no change at all: a misspelt operation must not silently match nothing.
     fn check_operation(&self, path: &str) -> Result<()> {
         let mut writes = Operation::ALL.iter().filter(|operation| operation.effect() == Effect::Write);
@@ -291,6 +297,12 @@ mod tests {
             }
             let (p, v): (Vec<char>, Vec<char>) = (pattern.chars().collect(), value.chars().collect());
             prop_assert_eq!(Pattern::new(pattern).matches(&value), defined(&p, &v));
+        }
+
+        #[test]
+        fn what_a_pattern_covers_it_matches(one in "[ab*]{0,4}", other in "[ab*]{0,4}", value in "[ab]{0,6}") {
+            let (one, other) = (Pattern::new(one), Pattern::new(other));
+            prop_assert!(!one.covers(&other) || !other.matches(&value) || one.matches(&value));
         }
     }
 }

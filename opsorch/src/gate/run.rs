@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use opsorch_schema::{
-    ApprovalRequest, Digest, Entry, Event, GrantId, GrantState, Operation, Outcome, OutcomeStatus, Response, Target,
-    Time, visible,
+    ApprovalRequest, Entry, Event, GrantId, GrantState, Operation, Outcome, OutcomeStatus, Response, Target, Time,
+    visible,
 };
+use tokio::sync::oneshot;
 
 use super::grant::{Basis, Concrete, Grant};
 use super::lease::Lease;
@@ -18,6 +19,7 @@ use super::notify::{Notice, Notify};
 use super::outcome::StoredOutcome;
 use super::people::People;
 use super::policy::Policies;
+use super::resume::{KeyPlace, Place};
 use super::running::{Finish, Running};
 use super::terminal::ChangeTerminal;
 use super::text::check_text;
@@ -27,9 +29,6 @@ use crate::layer::{Call, Layer, Next};
 use crate::ops::Submission;
 use crate::store::{BeginChange, Begun, FinishChange, Finished, KeyUse, Request, Requested, Store};
 use crate::{Clock, Context, Error, Provider, Result};
-
-/// How long a caller's idempotency key may be, in characters.
-const LONGEST_KEY: usize = 255;
 
 /// How often the gate tries to write an outcome, before it leaves the intent to recovery.
 const OUTCOME_ATTEMPTS: u32 = 3;
@@ -81,22 +80,21 @@ impl Gate {
         }
         submission.reason = submission.reason.map(|reason| check_text("reason", &reason)).transpose()?;
         let concrete = Concrete::new(target, &submission.action)?;
-        if let Some(key) = &submission.idempotency_key {
-            check_key(key)?;
-            let seen = self.store.key(key, self.clock.now()).await.map_err(Error::not_applied)?;
-            if let Some(seen) = seen {
-                return self.resume(cx, &seen, &concrete.digest).await;
-            }
-        }
+        let place = match &submission.idempotency_key {
+            Some(key) => match self.place_of_key(cx, &path, key, &concrete.digest).await? {
+                Place::Taken(finish) => return finish,
+                Place::Free(place) => Some(place),
+            },
+            None => None,
+        };
         match self.policies.decide(cx, &concrete.target, &concrete.action).await {
             Decision::Allow { rule } => {
-                let grant = self.new_grant(cx, concrete, submission, Basis::Policy { rule });
-                let key = self.key_use(&grant);
+                let (grant, key) = self.new_grant(cx, concrete, submission, place, Basis::Policy { rule });
                 self.run(Change { cx: cx.clone(), path, grant, expected: None, key }).await
             }
             Decision::RequireApproval { quorum, reason } => {
-                let grant = self.new_grant(cx, concrete, submission, Basis::People { quorum, reason });
-                self.request(cx, grant).await
+                let (grant, key) = self.new_grant(cx, concrete, submission, place, Basis::People { quorum, reason });
+                self.request(cx, &path, grant, key).await
             }
             Decision::Deny { reason } => self.deny(cx, &concrete, reason).await,
             Decision::Abstain => self.deny(cx, &concrete, "no rule matches".into()).await,
@@ -134,11 +132,11 @@ impl Gate {
     }
 
     /// Asks people.
-    async fn request(&self, cx: &Context, mut grant: Grant) -> Finish {
+    async fn request(&self, cx: &Context, path: &Path, mut grant: Grant, key: Option<KeyUse>) -> Finish {
         grant.log_size = self.log_size().await.map_err(Error::not_applied)?;
         let mut entry = self.grant_entry(cx, Event::Requested, &grant);
         entry.reason = grant.reason.clone();
-        let step = Request { grant: grant.to_record(&self.keys)?, key: self.key_use(&grant), entry };
+        let step = Request { grant: grant.to_record(&self.keys)?, key, entry };
         match self.store.request(&self.log, step).await.map_err(Error::not_applied)? {
             Requested::Written(entry) => {
                 self.notify.committed(entry);
@@ -146,32 +144,7 @@ impl Gate {
                 self.notify.tell(Notice::Requested, &request);
                 Ok(Submitted::Pending(request))
             }
-            Requested::KeySeen(seen) => self.resume(cx, &seen, &grant.digest).await,
-        }
-    }
-
-    /// What a key that was seen before stands for now.
-    async fn resume(&self, cx: &Context, seen: &KeyUse, digest: &Digest) -> Finish {
-        if seen.owner != cx.actor().identity {
-            return Err(Error::conflict("this idempotency key was used by another actor; choose another one"));
-        }
-        if seen.digest != *digest {
-            let message = "this idempotency key was used for another change; choose another one";
-            return Err(Error::conflict(message).with_context("grant", &seen.grant));
-        }
-        let grant = self.load(&seen.grant).await?;
-        // The key's row is not sealed, and the grant is: a row that was pointed at another grant gives nothing away.
-        if grant.digest != *digest || grant.requester.identity != seen.owner {
-            let message = "the store says that this idempotency key belongs to another change; it is refused";
-            return Err(Error::denied(message).with_context("grant", &seen.grant));
-        }
-        match grant.state {
-            GrantState::Requested | GrantState::Active if !grant.has_lapsed(self.clock.now()) => {
-                Ok(Submitted::Pending(self.waiting(&grant)?))
-            }
-            GrantState::Spent => self.running_or_settled(&grant.id).await,
-            state => Err(Error::denied(format!("the change that this key stands for is {state}; use another key"))
-                .with_context("grant", &grant.id)),
+            Requested::KeySeen(seen) => self.resume(cx, path, seen, &grant.digest).await,
         }
     }
 
@@ -179,7 +152,7 @@ impl Gate {
     /// comes with the same grant meanwhile gets the same result.
     pub(super) async fn run(self: &Arc<Self>, change: Change) -> Finish {
         let id = change.grant.id.clone();
-        let mut finish = self.running.join(&id, |sender| {
+        let start = |sender: oneshot::Sender<Finish>| {
             let gate = Arc::clone(self);
             self.notify.tasks.spawn(async move {
                 let id = change.grant.id.clone();
@@ -187,19 +160,19 @@ impl Gate {
                     Err(Error::unexpected("the gate panicked; look at the audit log before you try again"))
                 });
                 gate.running.leave(&id);
-                sender.send_replace(Some(result));
+                // Whoever submitted it may be gone.
+                let _ = sender.send(result);
             });
-        });
-        let given_up = || Error::unexpected("the runtime ended while the change was being made");
-        let result = finish.wait_for(Option::is_some).await.map_err(|error| given_up().with_source(error))?;
-        result.clone().unwrap_or_else(|| Err(given_up()))
+        };
+        self.running.join(&id, start).await
     }
 
     /// Intent, call, outcome.
     async fn make(&self, change: Change) -> Finish {
         let Change { cx, path, grant, expected, key } = change;
-        let lease = Lease::new(Arc::clone(&self.clock), self.settings.lease);
-        let entry = self.grant_entry(&cx, Event::Intent, &grant);
+        let lease = Arc::new(Lease::new(Arc::clone(&self.clock), self.settings.lease));
+        let mut entry = self.grant_entry(&cx, Event::Intent, &grant);
+        entry.reason = grant.in_place_of.as_ref().map(|former| format!("in place of {former}, which was not made"));
         if expected.is_some() && entry.time >= grant.expires_at {
             let message = "the grant has expired; submit the change again";
             return Err(Error::denied(message).with_context("grant", &grant.id));
@@ -216,7 +189,7 @@ impl Gate {
         match self.store.begin_change(&self.log, step).await.map_err(Error::not_applied)? {
             Begun::Intent(entry) => self.notify.committed(entry),
             Begun::Stale => return self.settled(&grant.id).await,
-            Begun::KeySeen(seen) => return self.resume(&cx, &seen, &grant.digest).await,
+            Begun::KeySeen(seen) => return self.resume(&cx, &path, seen, &grant.digest).await,
         }
         let started = tokio::time::Instant::now();
         let (status, result) = self.call(&cx, &path, &grant, &lease).await;
@@ -227,7 +200,9 @@ impl Gate {
         };
         let mut entry = self.grant_entry(&cx, Event::Outcome, &grant);
         entry.outcome = Some(outcome);
-        let written = self.finish(&grant, entry, &result).await;
+        let stored =
+            if self.is_settled_late(&grant.id, status, &lease).await { None } else { self.sealed(&grant, &result) };
+        let written = self.finish(&grant, entry, stored).await;
         // The grant is spent, whether or not the log could be told what became of it.
         if let Some(request) = grant.to_request(self.clock.now()) {
             self.notify.tell(Notice::Closed, &request);
@@ -237,13 +212,21 @@ impl Gate {
     }
 
     /// Runs the layers and the provider, and vouches for the change while they take their time.
-    async fn call(&self, cx: &Context, path: &Path, grant: &Grant, lease: &Lease) -> (OutcomeStatus, Result<Response>) {
+    async fn call(
+        &self,
+        cx: &Context,
+        path: &Path,
+        grant: &Grant,
+        lease: &Arc<Lease>,
+    ) -> (OutcomeStatus, Result<Response>) {
         let permit = grant.permit();
-        let terminal = ChangeTerminal::new(&path.provider, cx, &grant.action, &permit, lease);
-        let call = Call::change(&grant.action, &path.provider, cx);
+        let terminal = ChangeTerminal::new(&path.provider, &grant.action, &permit, lease);
+        let call = Call::change(&grant.action, &path.provider, cx, &*self.clock);
         let layered = {
             let next = Next::new(&path.layers, call, &terminal);
+            // In order, so that what happens at the same moment happens in the same way each time.
             tokio::select! {
+                biased;
                 result = AssertUnwindSafe(next.run()).catch_unwind() => {
                     result.unwrap_or_else(|_| Err(Error::unexpected("a layer panicked")))
                 }
@@ -272,8 +255,7 @@ impl Gate {
 
     /// Writes the outcome. If the store refuses, the change was made all the same, so it tries again before it leaves the
     /// intent to recovery.
-    async fn finish(&self, grant: &Grant, entry: Entry, result: &Result<Response>) -> Result<()> {
-        let stored = StoredOutcome::new(result).sealed(&grant.id, &self.keys);
+    async fn finish(&self, grant: &Grant, entry: Entry, stored: Option<String>) -> Result<()> {
         let mut attempt = 1;
         loop {
             let step =
@@ -292,6 +274,18 @@ impl Gate {
             }
             attempt += 1;
         }
+    }
+
+    fn sealed(&self, grant: &Grant, result: &Result<Response>) -> Option<String> {
+        StoredOutcome::new(result).sealed(&grant.id, &self.keys)
+    }
+
+    /// Whether somebody who found the intent after its lease has ended it, and this process knows no more than they: then what they
+    /// wrote stays for whoever asks again.
+    async fn is_settled_late(&self, id: &GrantId, status: OutcomeStatus, lease: &Lease) -> bool {
+        status == OutcomeStatus::Unknown
+            && lease.check().is_err()
+            && self.stored_outcome(id).await.is_ok_and(|stored| stored.is_some())
     }
 
     /// Loads a grant that must exist.
@@ -346,14 +340,25 @@ impl Gate {
         entry
     }
 
-    fn new_grant(&self, cx: &Context, concrete: Concrete, submission: Submission, basis: Basis) -> Grant {
+    /// A grant, and the use of the key that it was submitted under.
+    fn new_grant(
+        &self,
+        cx: &Context,
+        concrete: Concrete,
+        submission: Submission,
+        place: Option<KeyPlace>,
+        basis: Basis,
+    ) -> (Grant, Option<KeyUse>) {
         let now = self.clock.now();
         let (state, lifetime) = match basis {
             Basis::Policy { .. } => (GrantState::Spent, Duration::ZERO),
             Basis::People { .. } => (GrantState::Requested, self.settings.request_ttl),
         };
-        Grant {
-            id: GrantId::new(uuid::Uuid::now_v7().to_string()),
+        let id = GrantId::new(uuid::Uuid::now_v7().to_string());
+        let owner = &cx.actor().identity;
+        let key = place.as_ref().map(|place| place.used(owner.clone(), concrete.digest.clone(), id.clone()));
+        let grant = Grant {
+            id,
             version: 0,
             state,
             digest: concrete.digest,
@@ -366,27 +371,13 @@ impl Gate {
             policy_revision: self.policies.revision(),
             answers: Vec::new(),
             idempotency_key: submission.idempotency_key,
+            in_place_of: place.and_then(|place| place.in_place_of),
             log_size: 0,
             requested_at: now,
             expires_at: now + lifetime,
-        }
+        };
+        (grant, key)
     }
-
-    fn key_use(&self, grant: &Grant) -> Option<KeyUse> {
-        let key = grant.idempotency_key.clone()?;
-        let owner = grant.requester.identity.clone();
-        Some(KeyUse::new(key, owner, grant.digest.clone(), grant.id.clone(), self.clock.now() + self.settings.key_ttl))
-    }
-}
-
-/// Refuses a key that is empty, too long, or not made of visible ASCII, which vendors take as a header.
-fn check_key(key: &str) -> Result<()> {
-    let valid = (1..=LONGEST_KEY).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
-    if valid {
-        return Ok(());
-    }
-    let message = format!("expected 1 to {LONGEST_KEY} visible ASCII characters, got {} bytes", key.len());
-    Err(Error::invalid("idempotencyKey", message))
 }
 
 impl fmt::Debug for Gate {

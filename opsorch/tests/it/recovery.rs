@@ -126,6 +126,23 @@ async fn a_process_that_died_leaves_an_unknown_that_the_next_one_clears_up_at_it
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_provider_that_was_configured_anew_under_the_name_is_not_asked() {
+    let shared = Shared::new();
+    let change = shared.hanging_change().await;
+    let elsewhere = MemoryProvider::new(shared.clock.clone());
+    let provider = elsewhere.provider("tracker").fingerprint("another account");
+    let provider = provider.idempotent_by_key([]).with_reconciler(Arc::new(ByTitle(elsewhere)));
+    shared.clock.advance(Duration::from_secs(61));
+    let builder = OpsOrch::builder().provider(provider).policy(allow).clock(shared.clock.clone());
+    let late = builder.store(shared.store.clone()).keys(shared.keys.clone()).build().await.unwrap();
+    let [unknown] = late.recovered() else { panic!("it can say nothing") };
+    let grant = unknown.grant.clone().unwrap();
+    assert_eq!(late.reconcile(&Context::new(agent()), &grant).await.unwrap(), None);
+    assert_eq!(late.audit().entries(0, 100).await.unwrap().len(), 2);
+    change.abort();
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_outcome_that_comes_after_the_lease_lapsed_is_an_addendum() {
     let shared = Shared::new();
     let slow = shared.plane().await;

@@ -1,13 +1,10 @@
 //! Idempotency keys: a change that is asked for twice is made once.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use opsorch::gate::Decision;
 use opsorch::layer::{Call, Layer, Next};
 use opsorch::{
-    Action, Actor, Context, Effect, Error, Operation, OpsOrch, Response, Result, Submission, Submitted, Target,
-    async_trait,
+    Action, Actor, Builder, Context, Error, Operation, OpsOrch, Provider, Response, Result, Submission, Submitted,
+    Target, async_trait,
 };
 use serde_json::{Value, json};
 
@@ -23,7 +20,7 @@ pub(in crate::conformance) async fn one_key_makes_one_thing(bench: &Bench<'_>) -
     for Making { action, maker } in makings(bench, &lab, "under one key").await? {
         let operation = action.operation();
         let made = expect_made(operation, first.submit(&action, "one").await)?;
-        if !first.may_repeat() {
+        if !first.may_repeat(operation) {
             continue;
         }
         let before = count(&lab, maker, &action).await?;
@@ -73,7 +70,7 @@ pub(in crate::conformance) async fn a_lost_answer_makes_one_thing(bench: &Bench<
         let before = count(&lab, maker, &action).await?;
         lab.lose_the_next_answer();
         let lost = first.submit(&action, "lost").await;
-        if !first.may_repeat() {
+        if !first.may_repeat(operation) {
             continue;
         }
         let made = second.submit(&action, "lost").await;
@@ -87,6 +84,62 @@ pub(in crate::conformance) async fn a_lost_answer_makes_one_thing(bench: &Bench<
         looked = true;
     }
     looked_at_keys(looked)
+}
+
+pub(in crate::conformance) async fn what_was_made_is_found_by_its_marker(bench: &Bench<'_>) -> Checked<Verdict> {
+    if !bench.has_double() {
+        return Ok(no_double());
+    }
+    let (lab, mut looked) = (bench.open().await?, false);
+    let plane = Plane::retrying(&lab).await?;
+    for Making { action, maker } in makings(bench, &lab, "with a marker").await? {
+        let operation = action.operation();
+        if !plane.finds(operation) {
+            continue;
+        }
+        let before = count(&lab, maker, &action).await?;
+        lab.lose_the_next_answer();
+        let made = plane.submit(&action, "marked").await;
+        let after = count(&lab, maker, &action).await?;
+        ensure!(
+            after <= before + 1,
+            "{operation}: its answer was lost, the provider said that it was not made, and so it was made again: \
+             {before} things became {after}"
+        );
+        let denied = made.as_ref().is_err_and(|error| !error.may_have_applied());
+        ensure!(
+            !denied,
+            "{operation}: it was made, its answer was lost, and attempted again the error denies it: {made:?}"
+        );
+        looked = true;
+    }
+    looked_at_markers(looked)
+}
+
+pub(in crate::conformance) async fn nothing_else_is_found_by_a_marker(bench: &Bench<'_>) -> Checked<Verdict> {
+    if !bench.has_double() {
+        return Ok(no_double());
+    }
+    let (lab, mut looked) = (bench.open().await?, false);
+    let plane = Plane::retrying(&lab).await?;
+    for Making { action, .. } in makings(bench, &lab, "with markers").await? {
+        let operation = action.operation();
+        if !plane.finds(operation) {
+            continue;
+        }
+        let first = expect_made(operation, plane.submit(&action, "one").await)?;
+        lab.lose_the_next_request();
+        if let Ok(second) = plane.submit(&action, "another").await {
+            ensure!(
+                first.get("id") != second.get("id"),
+                "{operation}: it was lost on its way, and what was made under another idempotency key was found in its \
+                 place: {}",
+                identity(&first)
+            );
+        }
+        looked = true;
+    }
+    looked_at_markers(looked)
 }
 
 pub(in crate::conformance) async fn a_lost_answer_is_told(bench: &Bench<'_>) -> Checked<Verdict> {
@@ -182,24 +235,29 @@ async fn count(lab: &Lab, maker: Option<&Maker>, action: &Action) -> Checked<usi
 /// A control plane around the provider of a lab, with a memory of its own: what another one did it does not know.
 struct Plane {
     ops: OpsOrch,
-    repeatable: Arc<AtomicBool>,
+    provider: Provider,
 }
 
 impl Plane {
     async fn around(lab: &Lab) -> Checked<Self> {
-        let repeatable = Arc::new(AtomicBool::new(false));
-        let provider = lab.ops().providers().next().cloned();
+        Self::with(lab, |builder| builder).await
+    }
+
+    /// One that attempts a change again where nobody knows what became of it.
+    async fn retrying(lab: &Lab) -> Checked<Self> {
+        Self::with(lab, |builder| builder.layer(Again)).await
+    }
+
+    async fn with(lab: &Lab, adjust: impl FnOnce(Builder) -> Builder) -> Checked<Self> {
+        let provider = lab.ops().providers().next().map(|provider| (*provider).clone());
         let provider = provider.ok_or_else(|| Broken("the lab has no provider".to_owned()))?;
-        let ops = OpsOrch::builder()
-            .provider(provider)
+        let builder = OpsOrch::builder()
+            .provider(provider.clone())
             .clock(lab.place().clock())
             .without_layers()
             .layer(lab.hand().watch())
-            .layer(Listen(Arc::clone(&repeatable)))
-            .policy(|_: &Context, _: &Target, _: &Action| Decision::allow("the conformance suite"))
-            .build()
-            .await?;
-        Ok(Self { ops, repeatable })
+            .policy(|_: &Context, _: &Target, _: &Action| Decision::allow("the conformance suite"));
+        Ok(Self { ops: adjust(builder).build().await?, provider })
     }
 
     /// Makes a change under a key of its operation. The key that the vendor sees follows from the caller, this key and the
@@ -214,28 +272,40 @@ impl Plane {
         }
     }
 
-    /// Whether the provider declares that its vendor honours the key of what was submitted last.
-    fn may_repeat(&self) -> bool {
-        self.repeatable.load(Ordering::Relaxed)
+    /// Whether the provider declares that its vendor honours the key.
+    fn may_repeat(&self, operation: Operation) -> bool {
+        self.provider.is_idempotent_by_key(operation)
+    }
+
+    /// Whether it declares that it finds what was made by its marker, and is asked because the vendor knows no keys.
+    fn finds(&self, operation: Operation) -> bool {
+        self.provider.is_found_by_marker(operation) && !self.may_repeat(operation)
     }
 }
 
-/// Notes whether a change may be repeated.
+/// Runs the rest once more if nobody knows what became of it.
 #[derive(Debug)]
-struct Listen(Arc<AtomicBool>);
+struct Again;
 
 #[async_trait]
-impl Layer for Listen {
-    async fn call(&self, call: Call<'_>, next: Next<'_>) -> Result<Response> {
-        if call.effect() == Effect::Write {
-            self.0.store(call.is_repeatable(), Ordering::Relaxed);
+impl Layer for Again {
+    async fn call(&self, _: Call<'_>, next: Next<'_>) -> Result<Response> {
+        match next.run().await {
+            Err(error) if error.may_have_applied() => next.run().await,
+            done => done,
         }
-        next.run().await
     }
 }
 
 fn expect_made(operation: Operation, made: Result<Value>) -> Checked<Value> {
     made.map_err(|error| Broken(format!("{operation} under an idempotency key: expected it to be made, got {error}")))
+}
+
+fn looked_at_markers(looked: bool) -> Checked<Verdict> {
+    if !looked {
+        nothing!("nothing that is made here is declared to be found by its marker");
+    }
+    Ok(Verdict::Kept)
 }
 
 fn looked_at_keys(looked: bool) -> Checked<Verdict> {

@@ -138,6 +138,17 @@ impl Filter {
         }
     }
 
+    /// A value that none of these is, as good as them for everybody who compares: where words are compared, one of the closed
+    /// set.
+    pub(in crate::conformance) fn another(&self, values: &[Value]) -> Option<Value> {
+        match self.by {
+            By::Word(vocabulary, _) => {
+                (vocabulary.words)().into_iter().map(Value::from).find(|word| !values.contains(word))
+            }
+            _ => Some(self.nobodys()),
+        }
+    }
+
     /// A value that nothing has. It is one word, of which no search finds a part.
     pub(in crate::conformance) fn nobodys(&self) -> Value {
         match self.by {
@@ -169,6 +180,8 @@ pub(in crate::conformance) struct Vocabulary {
     pub(in crate::conformance) meaning: fn(&str) -> Option<&'static str>,
     /// Other words that mean the same as one of the closed set.
     pub(in crate::conformance) others: fn(&str) -> &'static [&'static str],
+    /// The words of the closed set.
+    words: fn() -> Vec<&'static str>,
 }
 
 macro_rules! vocabularies {
@@ -179,6 +192,7 @@ macro_rules! vocabularies {
                 level => Some(level.word()),
             },
             others: |word| $word::new(word).level().aliases(),
+            words: || $level::ALL.iter().filter(|level| **level != $level::Unknown).map(|level| level.word()).collect(),
         };
     )+};
 }

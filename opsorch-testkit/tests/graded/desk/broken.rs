@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use opsorch::capability::{TicketCommenter, TicketReader, TicketWriter};
+use opsorch::capability::{Reconciled, Reconciler, TicketCommenter, TicketReader, TicketWriter};
 use opsorch::gate::Approved;
 use opsorch::secret::{Secret, SecretRef};
 use opsorch::transport::{Auth, Method, Reply, Request, Transport, Url};
@@ -24,6 +24,8 @@ pub enum DeskFlaw {
     Send(fn(Arc<dyn Transport>, Request) -> BoxFuture<'static, Result<Reply>>),
     /// In the errors that it gives to callers.
     Error(fn(Error) -> Error),
+    /// In what it says was made under an idempotency key: it knows all tickets, and those that have the key.
+    Search(fn(&[Ticket], &[Ticket], &CreateTicket) -> Reconciled),
     /// In the context that it works with.
     Context(fn(&Context) -> Context),
     /// It reads on a task that nobody ends.
@@ -53,13 +55,14 @@ impl ProviderConfig for BrokenDeskConfig {
         let token = env.secret(&self.token).await?;
         let flaw = desk_flaw(&self.flaw).ok_or_else(|| Error::invalid("flaw", "there is no such flaw"))?;
         let transport = Arc::new(Broken { inner: env.transport()?, flaw });
-        let desk = Arc::new(Desk::new(transport, self.url, Auth::bearer(token.clone()))?);
+        let marks = matches!(flaw, DeskFlaw::Search(_));
+        let desk = Arc::new(Desk::new(transport, self.url, Auth::bearer(token.clone()))?.marks(marks));
         let this = Arc::new(BrokenDesk { desk, flaw, token, network: env.transport()? });
-        Ok(Provider::new(name)
-            .idempotent_by_key([Operation::TicketCreate, Operation::TicketUpdate, Operation::TicketComment])
-            .with_ticket_reader(this.clone())
-            .with_ticket_writer(this.clone())
-            .with_ticket_commenter(this))
+        let provider = match marks {
+            true => Provider::new(name).found_by_marker([Operation::TicketCreate]).with_reconciler(this.clone()),
+            false => Provider::new(name).idempotent_by_key(super::KEYED),
+        };
+        Ok(provider.with_ticket_reader(this.clone()).with_ticket_writer(this.clone()).with_ticket_commenter(this))
     }
 }
 
@@ -149,6 +152,18 @@ impl TicketWriter for BrokenDesk {
 
     async fn update(&self, cx: &Context, input: Approved<'_, UpdateTicket>) -> Result<Ticket> {
         self.answer(self.desk.update(&self.context(cx), input).await)
+    }
+}
+
+#[async_trait]
+impl Reconciler for BrokenDesk {
+    async fn reconcile(&self, cx: &Context, action: &Action, idempotency_key: &str) -> Result<Reconciled> {
+        let (DeskFlaw::Search(say), Action::TicketCreate(input)) = (self.flaw, action) else {
+            return Ok(Reconciled::Unknown);
+        };
+        let all = self.desk.query(cx, &TicketQuery::new()).await?.items;
+        let marked = self.desk.having(cx, "reference", idempotency_key).await?;
+        Ok(say(&all, &marked, input))
     }
 }
 

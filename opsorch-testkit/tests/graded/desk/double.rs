@@ -60,8 +60,12 @@ impl DeskDouble {
             None => Ok(None),
         };
         let (states, before) = (all("state"), number("before")?.unwrap_or(usize::MAX));
-        let is_wanted =
-            |ticket: &&WireTicket| ticket.id < before && (states.is_empty() || states.contains(&ticket.state));
+        let reference = all("reference").into_iter().next();
+        let is_wanted = |ticket: &&WireTicket| {
+            ticket.id < before
+                && (states.is_empty() || states.contains(&ticket.state))
+                && (reference.is_none() || ticket.reference == reference)
+        };
         let mut found: Vec<_> = self.tickets.iter().rev().filter(is_wanted).cloned().collect();
         let count = number("count")?.map_or(AT_ONCE, |count| AT_ONCE.min(count)).max(1);
         let has_more = found.len() > count;
@@ -80,6 +84,7 @@ impl DeskDouble {
         let mut ticket = WireTicket { subject: subject(body)?, text: text(body, "text"), ..seeded(id, now) };
         (ticket.state, ticket.workers, ticket.opened_by) = ("open".to_owned(), Vec::new(), None);
         (ticket.opened_at, ticket.changed_at) = (now, now);
+        ticket.reference = text(body, "reference");
         self.tickets.push(ticket.clone());
         Ok(json(StatusCode::CREATED, &ticket))
     }
@@ -155,6 +160,7 @@ fn seeded(id: usize, now: Time) -> WireTicket {
         opened_at: at,
         changed_at: at,
         page: format!("https://desk.example.com/t/{id}").parse().unwrap(),
+        reference: None,
     }
 }
 

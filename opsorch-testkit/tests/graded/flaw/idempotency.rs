@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use opsorch::capability::Reconciled;
 use opsorch::transport::{HeaderValue, Reply, Request, Transport};
 use opsorch::{Action, Error, Query, Response, Result, Ticket, TicketQuery};
 use opsorch_testkit::MemoryProvider;
@@ -20,6 +21,19 @@ pub const FLAWS: &[Flaw] = &[
         name: "does not tell its vendor the key",
         caught_by: &["TK-080", "TK-083"],
         fault: Desk(DeskFlaw::Request(without_key)),
+    },
+    Flaw {
+        name: "declares that it finds what it made, and does not look",
+        caught_by: &["TK-081"],
+        fault: Desk(DeskFlaw::Search(|_, _, _| Reconciled::NotApplied)),
+    },
+    Flaw {
+        name: "takes the newest ticket of the title for the marked one",
+        caught_by: &["TK-087"],
+        fault: Desk(DeskFlaw::Search(|all, _, wanted| {
+            let titled = all.iter().find(|ticket| ticket.title == wanted.title);
+            titled.map_or(Reconciled::NotApplied, |ticket| Reconciled::Applied(ticket.clone().into()))
+        })),
     },
     Flaw { name: "takes the content for the key", caught_by: &["TK-082"], fault: Write(takes_the_content_for_the_key) },
     Flaw {
