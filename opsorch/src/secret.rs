@@ -30,6 +30,7 @@
 //! | [`JsonSecrets`] | the JSON file of OpsOrch | in clear | yes |
 //! | `EncryptedFile` (feature `encryption`) | one file, under a key, a passphrase or a [`Kms`] | encrypted | yes |
 //! | [`VaultSecrets`] | HashiCorp Vault, KV version 2 | as Vault does | yes |
+//! | `PluginSecrets` (feature `plugin`) | a program of yours | as the program does | as the program says |
 //!
 //! A control plane takes its store from the configuration ([`SecretsConfig`]) or from
 //! [`Builder::secrets`](crate::Builder::secrets). [`StoredProvider`] is the configuration of a provider that a store keeps.
@@ -68,12 +69,16 @@ pub use self::memory::MemorySecrets;
 pub use self::reference::SecretRef;
 pub use self::source::{StaticSecrets, SystemSecrets};
 pub use self::store::SecretStore;
+#[cfg(feature = "plugin")]
+pub(crate) use self::store::{absent, check, check_name};
 pub use self::stored_provider::StoredProvider;
 pub use self::vault::{VaultAuth, VaultSecrets};
 use crate::Result;
+#[cfg(feature = "plugin")]
+pub use crate::plugin::secrets::PluginSecrets;
 
 /// The largest secret, in bytes: 64 KiB, far above any token or key.
-const LARGEST: usize = 64 * 1024;
+pub(crate) const LARGEST: usize = 64 * 1024;
 
 /// Text that cannot be printed: no `Display`, no `Serialize`, and a `Debug` without the text.
 ///

@@ -42,9 +42,9 @@ pub(super) struct Call {
 #[derive(Debug)]
 pub(super) enum Body {
     /// A call of protocol 2: the method and the text of its `params`.
-    Rpc { method: &'static str, params: Vec<u8> },
+    Rpc { method: &'static str, params: Bytes },
     /// A line of the line protocol, but for its line break.
-    Line(Vec<u8>),
+    Line(Bytes),
 }
 
 /// What came back.
@@ -106,17 +106,34 @@ pub(super) struct Caller {
     messages: mpsc::UnboundedSender<Message>,
     next: Arc<AtomicU64>,
     waiting: Arc<AtomicUsize>,
+    generation: Arc<AtomicU64>,
 }
 
 impl Caller {
     pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<Message>) {
         let (messages, receiver) = mpsc::unbounded_channel();
-        (Self { messages, next: Arc::new(AtomicU64::new(1)), waiting: Arc::default() }, receiver)
+        let next = Arc::new(AtomicU64::new(1));
+        (Self { messages, next, waiting: Arc::default(), generation: Arc::default() }, receiver)
     }
 
     /// Where ids come from: each is used once.
     pub(super) fn ids(&self) -> Arc<AtomicU64> {
         self.next.clone()
+    }
+
+    /// Where it is counted how many processes ended.
+    pub(super) fn generations(&self) -> Arc<AtomicU64> {
+        self.generation.clone()
+    }
+
+    /// How many processes ended before the present one.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// How many calls wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// Makes a call and waits for its reply, until the deadline. A caller who is dropped gives the call up.

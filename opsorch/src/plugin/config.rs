@@ -1,8 +1,9 @@
 //! The configuration of a plugin.
 
+mod span;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Map, Value};
 
+pub use self::span::Span;
 use super::line;
 use super::settings::Settings;
 use crate::secret::SecretRef;
@@ -24,7 +26,7 @@ use crate::{Error, Result};
 /// let config = PluginConfig::new("/usr/lib/opsorch/tracker").protocol(Protocol::Legacy).operation("ticket.*");
 /// assert_eq!(config.timeout.to_string(), "30s");
 /// ```
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct PluginConfig {
@@ -61,6 +63,10 @@ pub struct PluginConfig {
     /// When it is started again after a crash.
     #[serde(default)]
     pub restart: Restart,
+    /// How many processes of it answer: 1, at most 64. A plugin of the line protocol answers one call after the other; with
+    /// several processes so many calls are answered at once, by processes that share nothing.
+    #[serde(default = "processes")]
+    pub processes: u32,
 }
 
 impl PluginConfig {
@@ -78,6 +84,7 @@ impl PluginConfig {
             limits: None,
             jail: None,
             restart: Restart::default(),
+            processes: processes(),
         }
     }
 
@@ -111,7 +118,7 @@ impl PluginConfig {
         self
     }
 
-    /// Sets how long one call may take.
+    /// Sets how long one call may take, at most one day.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Span(timeout);
         self
@@ -138,6 +145,12 @@ impl PluginConfig {
     /// Says when it is started again after a crash.
     pub fn restart(mut self, restart: Restart) -> Self {
         self.restart = restart;
+        self
+    }
+
+    /// Sets how many processes of it answer.
+    pub fn processes(mut self, processes: u32) -> Self {
+        self.processes = processes;
         self
     }
 
@@ -177,6 +190,10 @@ pub(super) struct Told {
 
 fn timeout() -> Span {
     Span(Duration::from_secs(30))
+}
+
+fn processes() -> u32 {
+    1
 }
 
 /// Which protocol a plugin speaks.
@@ -330,78 +347,9 @@ impl Default for Restart {
     }
 }
 
-/// A duration; in a configuration a whole number and a unit, such as `300ms`, `30s`, `5m` or `1h`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span(pub(super) Duration);
-
-impl Span {
-    /// The duration.
-    pub fn duration(self) -> Duration {
-        self.0
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-        let digits = text.find(|character: char| !character.is_ascii_digit())?;
-        let (number, unit) = text.split_at_checked(digits)?;
-        let milliseconds = match unit {
-            "ms" => 1,
-            "s" => 1000,
-            "m" => 60 * 1000,
-            "h" => 60 * 60 * 1000,
-            _ => return None,
-        };
-        let span = Duration::from_millis(number.parse::<u64>().ok()?.checked_mul(milliseconds)?);
-        (!span.is_zero() && span <= LONGEST).then_some(Self(span))
-    }
-}
-
-impl fmt::Display for Span {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.as_millis() {
-            seconds if seconds % 1000 == 0 => write!(f, "{}s", seconds / 1000),
-            milliseconds => write!(f, "{milliseconds}ms"),
-        }
-    }
-}
-
-impl Serialize for Span {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Span {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::parse(&text)
-            .ok_or_else(|| de::Error::custom("expected a duration such as `300ms`, `30s` or `5m`, at most one day"))
-    }
-}
-
-impl JsonSchema for Span {
-    fn schema_name() -> Cow<'static, str> {
-        "Span".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^[0-9]+(ms|s|m|h)$" })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_are_a_number_and_a_unit() {
-        for (text, milliseconds) in [("300ms", 300), ("2s", 2000), ("5m", 300_000), ("1h", 3_600_000)] {
-            assert_eq!(Span::parse(text), Some(Span(Duration::from_millis(milliseconds))), "{text}");
-        }
-        for text in ["", "s", "0s", "-1s", "1.5s", "30", "30 s", "25h", "1d", "99999999999999999999s", "é"] {
-            assert_eq!(Span::parse(text), None, "{text}");
-        }
-    }
 
     #[test]
     fn patterns_stand_for_what_the_protocol_has() {

@@ -1,10 +1,16 @@
 //! What a plugin writes, cut into messages. Memory is bounded whatever it writes.
 
-use std::io;
+mod scan;
+
+use std::io::{self, BufRead as _};
 
 use bytes::{Bytes, BytesMut};
 use serde_json::{Map, Value};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::unix::pipe::Receiver;
+use zeroize::{Zeroize as _, Zeroizing};
 
+use self::scan::Scan;
 use super::line::{self, Answer};
 use super::wire::FRAME_BYTES;
 
@@ -26,6 +32,8 @@ pub(super) struct Frames {
     skipping: bool,
     /// Where the scan for the end of a JSON object is.
     scan: Scan,
+    /// What was read holds secrets: no copy of it stays here.
+    wipes: bool,
 }
 
 /// The frame is longer than 8 MiB.
@@ -46,25 +54,23 @@ pub(super) enum Piece {
 }
 
 impl Frames {
-    /// Reads what is there without waiting; `true` at the end of the stream.
-    pub(super) fn read(&mut self, mut read: impl FnMut(&mut BytesMut) -> io::Result<usize>) -> io::Result<bool> {
-        // A turn is bounded, so that a plugin that never stops writing does not keep the others waiting.
-        for _ in 0..16 {
-            if self.buffer.capacity() - self.buffer.len() < LITTLE {
-                self.buffer.reserve(CHUNK);
-            }
-            let room = self.buffer.capacity() - self.buffer.len();
-            match read(&mut self.buffer) {
-                Ok(0) => return Ok(true),
-                Ok(read) if read < room => return Ok(false),
-                Ok(_) if self.buffer.len() > FRAME_BYTES => return Ok(false),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+    /// Frames that hold secrets: what is taken out is wiped here, and after use.
+    pub(super) fn of_secrets() -> Self {
+        Self { wipes: true, ..Self::default() }
+    }
+
+    /// Waits until something can be read, and reads it, but not more than a plugin that never stops writing may have at a
+    /// time; `false` at the end of the stream.
+    pub(super) async fn read(&mut self, pipe: &mut Receiver) -> io::Result<bool> {
+        if self.buffer.capacity() - self.buffer.len() < LITTLE {
+            self.buffer.reserve(CHUNK);
+        }
+        loop {
+            match pipe.read_buf(&mut self.buffer).await {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+                read => return read.map(|bytes| bytes > 0),
             }
         }
-        Ok(false)
     }
 
     #[cfg(test)]
@@ -79,10 +85,9 @@ impl Frames {
                 if end >= FRAME_BYTES {
                     return Err(TooLong);
                 }
-                let mut line = self.buffer.split_to(end + 1);
+                let mut line = self.take(end + 1);
                 line.truncate(end);
-                self.seen = 0;
-                Ok(Some(line.freeze()))
+                Ok(Some(line))
             }
             None if self.buffer.len() >= FRAME_BYTES => Err(TooLong),
             None => Ok(None),
@@ -90,14 +95,16 @@ impl Frames {
     }
 
     fn find_break(&mut self) -> Option<usize> {
-        let new = self.buffer.get(self.seen..).unwrap_or_default();
-        match memchr(new) {
-            Some(at) => Some(self.seen + at),
-            None => {
-                self.seen = self.buffer.len();
-                None
-            }
+        let mut rest = self.buffer.get(self.seen..).unwrap_or_default();
+        // The standard library's only fast search for a byte; reading from memory does not fail.
+        let skipped = rest.skip_until(b'\n').unwrap_or_default();
+        self.seen += skipped;
+        let end = self.seen.checked_sub(1).filter(|_| skipped > 0)?;
+        if self.buffer.get(end) != Some(&b'\n') {
+            return None;
         }
+        self.seen = end;
+        Some(end)
     }
 
     /// The next reply of the line protocol, or what stands between replies.
@@ -123,6 +130,7 @@ impl Frames {
             match self.begins_like_json() {
                 Some(true) => {}
                 Some(false) => return Ok(self.noise()),
+                None if self.buffer.len() >= FRAME_BYTES => return Err(TooLong),
                 None => return Ok(None),
             }
         }
@@ -133,9 +141,19 @@ impl Frames {
             return Err(TooLong);
         }
         self.scan = Scan::default();
+        Ok(Some(understand(self.take(end))))
+    }
+
+    /// Takes so many bytes out.
+    fn take(&mut self, bytes: usize) -> Bytes {
         self.seen = 0;
-        let text = self.buffer.split_to(end).freeze();
-        Ok(Some(understand(text)))
+        let mut taken = self.buffer.split_to(bytes);
+        if !self.wipes {
+            return taken.freeze();
+        }
+        let copy = Bytes::from_owner(Zeroizing::new(taken.to_vec()));
+        taken.zeroize();
+        copy
     }
 
     /// Whether what follows the brace is a name or an end: `{ starting up` must not swallow what follows. `None` if it is not
@@ -149,15 +167,13 @@ impl Frames {
     fn noise(&mut self) -> Option<Piece> {
         match self.find_break() {
             Some(end) => {
-                let mut line = self.buffer.split_to(end + 1);
+                let mut line = self.take(end + 1);
                 line.truncate(end.min(NOISE));
-                self.seen = 0;
-                Some(Piece::Noise(line.freeze()))
+                Some(Piece::Noise(line))
             }
             None if self.buffer.len() > NOISE => {
-                let start = self.buffer.split_to(NOISE).freeze();
-                (self.seen, self.skipping) = (0, true);
-                Some(Piece::Noise(start))
+                self.skipping = true;
+                Some(Piece::Noise(self.take(NOISE)))
             }
             None => None,
         }
@@ -178,10 +194,6 @@ impl Frames {
             }
         }
     }
-}
-
-fn memchr(bytes: &[u8]) -> Option<usize> {
-    bytes.iter().position(|byte| *byte == b'\n')
 }
 
 fn understand(text: Bytes) -> Piece {
@@ -215,39 +227,6 @@ pub(super) fn id_of_broken(text: &[u8]) -> Option<u64> {
     let digits = rest.trim_start().strip_prefix(':')?.trim_start();
     let end = digits.find(|character: char| !character.is_ascii_digit())?;
     digits.get(..end)?.parse().ok()
-}
-
-/// Looks for the brace that closes an object, and remembers where it was between reads.
-#[derive(Debug, Default)]
-struct Scan {
-    at: usize,
-    depth: usize,
-    in_string: bool,
-    escaped: bool,
-}
-
-impl Scan {
-    /// One past the closing brace.
-    fn end(&mut self, buffer: &[u8]) -> Option<usize> {
-        for byte in buffer.get(self.at..).unwrap_or_default() {
-            self.at += 1;
-            match byte {
-                _ if self.escaped => self.escaped = false,
-                b'\\' if self.in_string => self.escaped = true,
-                b'"' => self.in_string = !self.in_string,
-                _ if self.in_string => {}
-                b'{' | b'[' => self.depth += 1,
-                b'}' | b']' => {
-                    self.depth = self.depth.saturating_sub(1);
-                    if self.depth == 0 {
-                        return Some(self.at);
-                    }
-                }
-                _ => {}
-            }
-        }
-        None
-    }
 }
 
 #[cfg(test)]
@@ -294,6 +273,18 @@ mod tests {
     }
 
     #[test]
+    fn frames_of_secrets_are_the_same_and_nothing_of_them_stays() {
+        let mut frames = Frames::of_secrets();
+        frames.push(b"{\"result\":\"canary\"}\nnoise\n{\"result\":1}");
+        let pieces: Vec<_> = std::iter::from_fn(|| frames.piece().unwrap()).collect();
+        assert_eq!(pieces, [result(json!("canary")), Piece::Noise(Bytes::from_static(b"noise")), result(json!(1))]);
+        assert!(frames.buffer.is_empty());
+        frames.push(b"{\"id\":1}\n{\"id\":2}\n");
+        assert_eq!(frames.line().unwrap().unwrap(), "{\"id\":1}");
+        assert_eq!(frames.line().unwrap().unwrap(), "{\"id\":2}");
+    }
+
+    #[test]
     fn a_line_of_noise_without_an_end_is_not_kept() {
         let mut frames = Frames::default();
         for _ in 0..100 {
@@ -317,6 +308,18 @@ mod tests {
     }
 
     #[test]
+    fn a_brace_and_nothing_but_blanks_is_refused_at_the_limit() {
+        let mut frames = Frames::default();
+        frames.push(b"{");
+        for _ in 0..FRAME_BYTES / (1 << 20) - 1 {
+            frames.push(&vec![b' '; 1 << 20]);
+            assert_eq!(frames.piece(), Ok(None));
+        }
+        frames.push(&vec![b'\n'; 1 << 20]);
+        assert_eq!(frames.piece(), Err(TooLong));
+    }
+
+    #[test]
     fn the_id_of_a_broken_reply_is_found() {
         assert_eq!(id_of_broken(br#"{"jsonrpc": "2.0", "id" : 17, "result": NaN}"#), Some(17));
         assert_eq!(id_of_broken(br#"{"result": NaN}"#), None);
@@ -327,6 +330,29 @@ mod tests {
             "5 is not the reply's"
         );
         assert_eq!(id_of_broken(br#"{"result":[{"id":5}],"x":NaN,"id":9}"#), None);
+    }
+
+    const REPLIES: [&str; 5] = [
+        "{\"jsonrpc\":\"2.0\",\"id\":17,\"result\":{\"items\":[{\"id\":\"T-1\",\"n\":1e300}],\"next\":null}}\n",
+        "{\"jsonrpc\": \"2.0\", \"id\": 18, \"error\": {\"code\": -32000, \"message\": \"no\", \"data\": {\"retryAfter\": 5}}}\n",
+        "{\n  \"result\": [\n    \"}\\\"\\u20ac\"\n  ]\n}",
+        "{\"error\":\"not found\",\"code\":\"not_found\"}",
+        "level=info msg=\"starting\"\n{ not json\n",
+    ];
+
+    fn every_piece_and_line_of(bytes: &[u8]) {
+        let mut frames = Frames::default();
+        frames.push(bytes);
+        while let Ok(Some(piece)) = frames.piece() {
+            if let Piece::Rpc(text) = piece {
+                let _ = id_of_broken(&text);
+            }
+        }
+        let mut frames = Frames::default();
+        frames.push(bytes);
+        while let Ok(Some(line)) = frames.line() {
+            let _ = id_of_broken(&line);
+        }
     }
 
     proptest! {
@@ -342,12 +368,22 @@ mod tests {
 
         #[test]
         fn no_bytes_make_it_panic_or_keep_more_than_a_frame(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
-            let mut frames = Frames::default();
-            frames.push(&bytes);
-            while let Ok(Some(_)) = frames.piece() {}
-            let mut frames = Frames::default();
-            frames.push(&bytes);
-            while let Ok(Some(_)) = frames.line() {}
+            every_piece_and_line_of(&bytes);
+        }
+
+        /// What plugins do write, with some bytes of it changed, cut off or repeated.
+        #[test]
+        fn no_damage_to_replies_makes_it_panic(
+            replies in proptest::collection::vec(proptest::sample::select(REPLIES.as_slice()), 1..4),
+            damage in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>(), 0..300_usize), 0..4),
+        ) {
+            let mut bytes = replies.concat().into_bytes();
+            for (at, byte, times) in damage {
+                let at = at.index(bytes.len());
+                bytes.splice(at..=at, std::iter::repeat_n(byte, times));
+                bytes.push(b'\n');
+            }
+            every_piece_and_line_of(&bytes);
         }
     }
 }

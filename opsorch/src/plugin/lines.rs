@@ -46,15 +46,10 @@ impl Session<'_> {
             tokio::select! {
                 biased;
                 event = running.event(!self.out.is_empty()) => match event {
-                    Event::Readable => {
-                        let read = running.read();
-                        if let Err(error) = self.replies(running) {
-                            return End::Crashed(error);
-                        }
-                        if let Err(error) = read {
-                            return End::Crashed(running.why(error).await);
-                        }
-                    }
+                    Event::Read(Ok(())) => if let Err(error) = self.replies(running) {
+                        return End::Crashed(error);
+                    },
+                    Event::Read(Err(error)) => return End::Crashed(running.why(error).await),
                     Event::Ended(status) => {
                         let rest = self.rest(running).await;
                         return End::Crashed(rest.err().unwrap_or_else(|| ended(&status)));

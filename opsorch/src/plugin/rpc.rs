@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 use super::call::{Body, Call, Message, Reply};
@@ -26,6 +27,9 @@ pub(super) fn silence(timeout: Duration) -> Duration {
 /// No more calls are written while so much waits for a plugin that does not read: they are then known not to have been sent.
 const MOST_UNREAD: usize = 256 * 1024;
 
+/// How many frames are taken before callers have their turn.
+const TURN: usize = 16;
+
 /// What is on its way.
 struct Session<'a> {
     host: &'a mut Supervisor,
@@ -37,12 +41,14 @@ struct Session<'a> {
     /// When a plugin is asked whether it hangs that has said nothing since a caller gave up by itself.
     doubt: Option<Instant>,
     closed: bool,
+    /// Frames that were read wait for their turn.
+    behind: bool,
 }
 
 /// Talks to a process until it is of no more use, or nobody is left who would call.
 pub(super) async fn converse(running: &mut Running, most: usize, host: &mut Supervisor) -> End {
     let (pending, out) = (HashMap::new(), Vec::new());
-    let mut session = Session { host, most, pending, out, suspect: None, doubt: None, closed: false };
+    let mut session = Session { host, most, pending, out, suspect: None, doubt: None, closed: false, behind: false };
     let end = session.talk(running).await;
     if let End::Crashed(error) = &end {
         session.pending.into_values().for_each(|call| call.fail(error.clone()));
@@ -53,6 +59,10 @@ pub(super) async fn converse(running: &mut Running, most: usize, host: &mut Supe
 impl Session<'_> {
     async fn talk(&mut self, running: &mut Running) -> End {
         loop {
+            if self.behind {
+                // Callers that were answered go on first: the plugin works on their next calls while the rest is read.
+                yield_now().await;
+            }
             self.take_messages();
             self.send_calls();
             if self.closed && self.pending.is_empty() && self.out.is_empty() {
@@ -61,20 +71,21 @@ impl Session<'_> {
             if !self.out.is_empty() {
                 running.write(&mut self.out);
             }
+            if self.behind {
+                if let Err(error) = self.replies(running) {
+                    return End::Crashed(error);
+                }
+                continue;
+            }
             let silence = self.suspect.unwrap_or_else(Instant::now);
             let doubt = self.doubt.unwrap_or_else(Instant::now);
             tokio::select! {
                 biased;
                 event = running.event(!self.out.is_empty()) => match event {
-                    Event::Readable => {
-                        let read = running.read();
-                        if let Err(error) = self.replies(running) {
-                            return End::Crashed(error);
-                        }
-                        if let Err(error) = read {
-                            return End::Crashed(running.why(error).await);
-                        }
-                    }
+                    Event::Read(Ok(())) => if let Err(error) = self.replies(running) {
+                        return End::Crashed(error);
+                    },
+                    Event::Read(Err(error)) => return End::Crashed(running.why(error).await),
                     Event::Ended(status) => {
                         let rest = self.rest(running).await;
                         return End::Crashed(rest.err().unwrap_or_else(|| ended(&status)));
@@ -157,10 +168,14 @@ impl Session<'_> {
         }
     }
 
+    /// Takes what was read, a few frames at a time.
     fn replies(&mut self, running: &mut Running) -> Result<()> {
-        while let Some(line) = running.frames.line().map_err(|_| too_long())? {
+        self.behind = false;
+        for _ in 0..TURN {
+            let Some(line) = running.frames.line().map_err(|_| too_long())? else { return Ok(()) };
             self.reply(&line);
         }
+        self.behind = true;
         Ok(())
     }
 
@@ -206,6 +221,9 @@ impl Session<'_> {
         for _ in 0..1024 {
             let more = running.read_rest().await;
             self.replies(running)?;
+            while self.behind {
+                self.replies(running)?;
+            }
             if !more {
                 break;
             }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::net::unix::pipe;
 use tokio::time::timeout;
+use zeroize::Zeroize as _;
 
 use super::child::Child;
 use super::frames::Frames;
@@ -22,6 +23,8 @@ pub(super) struct Running {
     pub(super) child: Child,
     pub(super) frames: Frames,
     pub(super) speaks: Speaks,
+    /// What is written holds secrets: no copy of it stays here.
+    pub(super) wipes: bool,
     pub(super) logging: Option<Logging>,
 }
 
@@ -36,7 +39,9 @@ pub(super) enum Speaks {
 /// What a process did.
 #[derive(Debug)]
 pub(super) enum Event {
-    Readable,
+    /// It wrote something, which was read; or it closed its standard output.
+    Read(Result<()>),
+    /// It takes something.
     Writable,
     /// How it ended.
     Ended(String),
@@ -48,28 +53,15 @@ impl Running {
         let Child { stdin, stdout, exit, .. } = &mut self.child;
         tokio::select! {
             biased;
-            // What is wrong with the pipe, reading says.
-            _ = stdout.readable() => Event::Readable,
+            read = read(&mut self.frames, stdout) => Event::Read(read),
             status = exit.wait() => Event::Ended(status.to_owned()),
             () = writable(stdin.as_ref()), if has_output => Event::Writable,
         }
     }
 
-    /// Reads what is there.
-    ///
-    /// # Errors
-    /// At the end of the stream.
-    pub(super) fn read(&mut self) -> Result<()> {
-        match self.frames.read(|buffer| self.child.stdout.try_read_buf(buffer)) {
-            Ok(false) => Ok(()),
-            Ok(true) => Err(lost("it closed its standard output")),
-            Err(error) => Err(lost(&format!("its standard output cannot be read: {error}"))),
-        }
-    }
-
     /// Reads what an ended process left behind; `false` at the end of it.
     pub(super) async fn read_rest(&mut self) -> bool {
-        timeout(REST, self.child.stdout.readable()).await.is_ok() && self.read().is_ok()
+        timeout(REST, read(&mut self.frames, &mut self.child.stdout)).await.is_ok_and(|read| read.is_ok())
     }
 
     /// Why the stream ended: because the process did, most of the time.
@@ -85,13 +77,16 @@ impl Running {
     pub(super) fn write(&mut self, out: &mut Vec<u8>) {
         let mut written = 0;
         while let Some(rest) = out.get(written..).filter(|rest| !rest.is_empty()) {
-            let Some(stdin) = &self.child.stdin else { return out.clear() };
+            let Some(stdin) = &self.child.stdin else { return out.zeroize() };
             match stdin.try_write(rest) {
                 Ok(count) => written += count,
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
                 Err(_) => self.child.stdin = None,
             }
+        }
+        if let Some(sent) = out.get_mut(..written).filter(|_| self.wipes) {
+            sent.zeroize();
         }
         out.drain(..written);
     }
@@ -117,6 +112,18 @@ impl Running {
         if let Some(logging) = &mut self.logging {
             logging.finish(REST).await;
         }
+    }
+}
+
+/// Waits until something can be read, and reads it.
+///
+/// # Errors
+/// At the end of the stream.
+async fn read(frames: &mut Frames, stdout: &mut pipe::Receiver) -> Result<()> {
+    match frames.read(stdout).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(lost("it closed its standard output")),
+        Err(error) => Err(lost(&format!("its standard output cannot be read: {error}"))),
     }
 }
 

@@ -5,7 +5,9 @@ use schemars::generate::SchemaSettings;
 use schemars::{Schema, json_schema};
 use serde_json::{Map, Value, json};
 
-use super::wire::{Approval, Caller, Cancel, Failure, HealthReport, Initialize, Initialized, Progress};
+use super::wire::{
+    Approval, Caller, Cancel, Failure, HealthReport, Initialize, Initialized, Progress, Reconcile, ReconcileReport,
+};
 
 /// The JSON Schema of the plugin protocol: every message, and the inputs and outputs of every operation, by name in
 /// `$defs/inputs` and `$defs/outputs`. It is what `docs/plugin-protocol.schema.json` holds.
@@ -21,6 +23,8 @@ pub fn protocol_schema() -> Value {
     message("cancel", generator.subschema_for::<Cancel>());
     message("progress", generator.subschema_for::<Progress>());
     message("health", generator.subschema_for::<HealthReport>());
+    message("reconcile", generator.subschema_for::<Reconcile>());
+    message("reconciled", generator.subschema_for::<ReconcileReport>());
     message(
         "call",
         json_schema!({

@@ -1,23 +1,21 @@
 //! A provider as a plugin: the other side of the protocol.
 
 mod calls;
+mod lines;
 mod stdio;
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use opsorch_schema::{Actor, Digest, GrantId, Operation, ProviderName, Scope, Target};
-use serde::Deserialize;
+use opsorch_schema::{Operation, ProviderName};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use self::calls::Calls;
 use self::stdio::Stdio;
-use super::line;
 use super::wire::{CALLS_IN_FLIGHT, Failure, FromHost, Initialize, Initialized, PluginLimits, VERSION};
-use crate::gate::Permit;
-use crate::{BuildEnv, Context, Error, Provider, ProviderConfig, Result};
+use crate::{BuildEnv, Error, Provider, ProviderConfig, Result};
 
 pub use self::calls::progress;
 
@@ -36,6 +34,9 @@ pub use self::calls::progress;
 /// It speaks protocol 2 and the line protocol of OpsOrch, whichever the host begins with. What the host sends as
 /// configuration is not looked at; see [`serve_kind`]. While it runs, and afterwards, standard output is standard error for
 /// everything else in the process, and standard input is empty, so that nothing but the protocol reaches the host.
+///
+/// A host of the line protocol gets whole lists: page after page is fetched, up to the limit of the query, or to 10 000 items where
+/// it has none. What cannot be had whole is an error, because a bare list would pass for everything.
 ///
 /// In protocol 2 a change is made only if it carries an approval whose digest is that of its input and target, and whose
 /// target is the provider that the host named. The host is the gate here: whoever starts this program decides.
@@ -94,7 +95,7 @@ async fn run(source: Source) -> Result<()> {
     let Some(first) = stdio.line().await? else { return Ok(()) };
     let is_two = serde_json::from_slice::<Map<String, Value>>(&first).is_ok_and(|line| line.contains_key("jsonrpc"));
     if !is_two {
-        return serve_lines(stdio, source, first.to_vec()).await;
+        return lines::serve(stdio, source, first).await;
     }
     match initialize(&source, &first).await {
         Ok((id, name, provider)) => {
@@ -129,80 +130,19 @@ async fn initialize(source: &Source, line: &[u8]) -> Result<(u64, ProviderName, 
 }
 
 fn greeting(provider: &Provider) -> Value {
-    let operations = provider.operations().iter().map(|operation| operation.name().to_owned()).collect();
+    let offered = provider.operations();
+    let names = |which: &dyn Fn(Operation) -> bool| {
+        offered.iter().filter(|operation| which(*operation)).map(|operation| operation.name().to_owned()).collect()
+    };
     json!(Initialized {
         version: VERSION,
         name: provider.name().to_string(),
         release: None,
-        operations,
+        operations: names(&|_| true),
         limits: PluginLimits { calls_in_flight: CALLS_IN_FLIGHT },
         health: provider.health_check().is_some(),
+        idempotent_by_key: names(&|operation| provider.is_idempotent_by_key(operation)),
+        found_by_marker: names(&|operation| provider.is_found_by_marker(operation)),
+        reconcile: provider.reconciler().is_some(),
     })
-}
-
-/// A line from a host of the line protocol.
-#[derive(Deserialize)]
-struct Line {
-    #[serde(default)]
-    method: String,
-    #[serde(default)]
-    config: Option<Map<String, Value>>,
-    #[serde(default)]
-    payload: Option<Value>,
-    #[serde(default)]
-    params: Option<Value>,
-}
-
-/// Answers one line after the other.
-async fn serve_lines(mut stdio: Stdio, source: Source, first: Vec<u8>) -> Result<()> {
-    let mut built: Option<(Map<String, Value>, Arc<Provider>)> = None;
-    let mut next = Some(first);
-    while let Some(line) = next {
-        if !line.trim_ascii().is_empty() {
-            let reply = match answer_line(&source, &mut built, &line).await {
-                Ok(result) => json!({ "result": result }),
-                Err(error) => json!({ "error": { "code": line::code(error.kind()), "message": error.message() } }),
-            };
-            stdio.push(&reply.to_string());
-            stdio.flush().await?;
-        }
-        next = stdio.line().await?.map(|line| line.to_vec());
-    }
-    Ok(())
-}
-
-async fn answer_line(
-    source: &Source,
-    built: &mut Option<(Map<String, Value>, Arc<Provider>)>,
-    line: &[u8],
-) -> Result<Value> {
-    let line: Line = serde_json::from_slice(line)
-        .map_err(|error| Error::invalid("line", format!("expected a call on one line: {error}")))?;
-    let (operation, input) = line::asked(&line.method, line.payload.or(line.params).unwrap_or_default())?;
-    let config = line.config.unwrap_or_default();
-    let provider = match built {
-        Some((known, provider)) if *known == config => provider.clone(),
-        _ => {
-            let provider = Arc::new(source.provider("plugin", config.clone()).await?);
-            *built = Some((config, provider.clone()));
-            provider
-        }
-    };
-    let cx = Context::new(Actor::service("opsorch"));
-    let permit = |operation: Operation| Permit {
-        // The line protocol has no grant. The key is of this line alone, so that no vendor takes two changes for one.
-        idempotency_key: format!("line-{}", uuid::Uuid::now_v7()),
-        approved_by: Vec::new(),
-        target: Target::new(provider.name().clone(), operation.capability().name(), "", Scope::new()),
-        grant: GrantId::new("line"),
-        digest: Digest::from_sha256([0; 32]),
-    };
-    let response = calls::make(&provider, &cx, operation, input, Some(&permit(operation))).await?;
-    let output = serde_json::from_slice(&calls::content(&response)?)
-        .map_err(|error| Error::unexpected("an answer cannot be read back").with_source(error))?;
-    let (result, missing) = line::result(operation, output);
-    if let Some(missing) = missing {
-        eprintln!("{operation}: {missing}");
-    }
-    Ok(result)
 }

@@ -14,7 +14,7 @@ use crate::{BuildEnv, Result};
 const REDACTED: &str = "redacted:";
 
 /// Text with one of these begins a reference.
-const REFERENCES: [&str; 4] = ["env:", "file:", "literal:", REDACTED];
+const REFERENCES: [&str; 5] = ["env:", "file:", "secret:", "literal:", REDACTED];
 
 /// Names under which secrets are kept, in lower case and without `_` and `-`; a name that ends in one is one too, and
 /// everything below it is secret.
@@ -37,9 +37,9 @@ const SECRET_NAMES: [&str; 14] = [
 
 /// What a plugin gets as its configuration: an object that the host does not look into, but for references to secrets.
 ///
-/// Text that begins with `env:` or `file:`, at any depth, is replaced by the secret it refers to; `literal:` takes the rest as it
+/// Text that begins with `env:`, `file:` or `secret:`, at any depth, is replaced by the secret it refers to; `literal:` takes the rest as it
 /// is. Neither `Debug` nor serialising shows a secret in clear.
-#[derive(Clone, Default, PartialEq, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Settings(Map<String, Value>);
 
@@ -167,7 +167,7 @@ mod tests {
             BuildEnv::new().with_secrets(Arc::new(StaticSecrets::new([("TOKEN", "canary-1"), ("B", "canary-2")])));
         let settings = settings(json!({
             "url": "https://example.org", "token": "env:TOKEN", "note": "literal:env:X",
-            "nested": { "list": ["env:B", 3, null] }, "password": "in-clear",
+            "nested": { "list": ["secret:B", 3, null] }, "password": "in-clear",
         }));
         let (value, secrets) = settings.resolve(&env).await.unwrap();
         assert_eq!(

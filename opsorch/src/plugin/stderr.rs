@@ -25,7 +25,8 @@ const BURST: f64 = 200.0;
 pub(super) struct Logging(JoinHandle<()>);
 
 impl Logging {
-    pub(super) fn start(plugin: String, pipe: Receiver, redactor: Arc<Redactor>) -> Self {
+    /// Without a redactor nothing is logged but how much there was: any line may hold a secret.
+    pub(super) fn start(plugin: String, pipe: Receiver, redactor: Option<Arc<Redactor>>) -> Self {
         Self(tokio::spawn(async move { read(pipe, Log::new(plugin, redactor)).await }))
     }
 
@@ -79,18 +80,22 @@ async fn read(pipe: Receiver, mut log: Log) {
 /// A log with a limit on lines a second.
 struct Log {
     plugin: String,
-    redactor: Arc<Redactor>,
+    redactor: Option<Arc<Redactor>>,
     allowance: f64,
     at: Instant,
     dropped: u64,
 }
 
 impl Log {
-    fn new(plugin: String, redactor: Arc<Redactor>) -> Self {
+    fn new(plugin: String, redactor: Option<Arc<Redactor>>) -> Self {
         Self { plugin, redactor, allowance: BURST, at: Instant::now(), dropped: 0 }
     }
 
     fn line(&mut self, line: &[u8]) {
+        let Some(redactor) = self.redactor.clone() else {
+            self.dropped += 1;
+            return;
+        };
         let now = Instant::now();
         let earned = now.duration_since(self.at).as_secs_f64() * LINES_A_SECOND;
         (self.allowance, self.at) = ((self.allowance + earned).min(BURST), now);
@@ -100,7 +105,7 @@ impl Log {
         }
         self.allowance -= 1.0;
         self.dropped();
-        let text = self.redactor.shown(&String::from_utf8_lossy(line.get(..LONGEST).unwrap_or(line)), SHOWN);
+        let text = redactor.shown(&String::from_utf8_lossy(line.get(..LONGEST).unwrap_or(line)), SHOWN);
         if !text.is_empty() {
             tracing::info!(target: "opsorch::plugin::stderr", plugin = %self.plugin, "{text}");
         }
@@ -109,7 +114,8 @@ impl Log {
     fn dropped(&mut self) {
         if self.dropped > 0 {
             let (plugin, lines) = (&self.plugin, std::mem::take(&mut self.dropped));
-            tracing::warn!(target: "opsorch::plugin::stderr", %plugin, lines, "lines were dropped: there were too many");
+            let why = if self.redactor.is_some() { "there were too many" } else { "they may hold secrets" };
+            tracing::warn!(target: "opsorch::plugin::stderr", %plugin, lines, "lines were dropped: {why}");
         }
     }
 }
@@ -120,7 +126,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_flood_is_cut_and_what_was_dropped_is_counted() {
-        let mut log = Log::new("tracker".into(), Arc::default());
+        let mut log = Log::new("tracker".into(), Some(Arc::default()));
         (0..1000).for_each(|_| log.line(b"again\n"));
         assert_eq!(log.dropped, 800);
         tokio::time::advance(Duration::from_secs(1)).await;

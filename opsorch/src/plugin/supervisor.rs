@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -16,6 +16,7 @@ use super::config::{Protocol, Restart};
 use super::crashes::Crashes;
 use super::frames::{Frames, Piece};
 use super::running::{Event, Running, Speaks, too_long};
+use super::start::Content;
 use super::stderr::Logging;
 use super::wire::{self, FromPlugin, HostLimits, INITIALIZE_ID, Initialize, Initialized, Program};
 use super::{lines, rpc};
@@ -37,8 +38,15 @@ pub(super) struct Supervisor {
     pub(super) timeout: Duration,
     pub(super) restart: Restart,
     pub(super) redactor: Arc<Redactor>,
+    pub(super) content: Content,
     pub(super) ids: Arc<AtomicU64>,
+    /// How many of its processes ended.
+    pub(super) generations: Arc<AtomicU64>,
+    /// What the plugin said of itself at first, which every later process must say too.
+    pub(super) declared: Option<Initialized>,
     pub(super) inbox: Inbox,
+    /// How often a process was started after the first, here and by the others of this plugin.
+    pub(super) restarts: Arc<AtomicU64>,
 }
 
 /// The calls that wait.
@@ -76,6 +84,16 @@ pub(super) enum Spoken {
     Line,
 }
 
+impl Spoken {
+    /// What the plugin said of itself.
+    pub(super) fn declared(&self) -> Option<&Initialized> {
+        match self {
+            Self::Rpc(plugin) => Some(plugin),
+            Self::Line => None,
+        }
+    }
+}
+
 /// Why a conversation is over.
 #[derive(Debug)]
 pub(super) enum End {
@@ -94,6 +112,7 @@ impl Supervisor {
                     Spoken::Rpc(_) => Protocol::Two,
                     Spoken::Line => Protocol::Legacy,
                 };
+                self.declared = self.declared.or_else(|| spoken.declared().cloned());
                 let _ = ready.send(Ok(spoken));
                 running
             }
@@ -113,6 +132,7 @@ impl Supervisor {
                 End::Crashed(error) => {
                     let reason = error.message();
                     tracing::warn!(target: "opsorch::plugin", plugin = %self.name, reason, "a plugin's process is given up");
+                    self.generations.fetch_add(1, Ordering::AcqRel);
                     running.bury().await;
                     crashes.add(Instant::now());
                 }
@@ -143,7 +163,10 @@ impl Supervisor {
                 tokio::time::sleep(wait).await;
             }
             match self.start().await {
-                Ok((running, _)) => return Some(running),
+                Ok((running, _)) => {
+                    self.restarts.fetch_add(1, Ordering::Relaxed);
+                    return Some(running);
+                }
                 Err(error) => {
                     crashes.add(Instant::now());
                     self.inbox.queue.drain(..).for_each(|call| call.fail(error.clone()));
@@ -176,6 +199,10 @@ impl Supervisor {
         match self.negotiate(&mut running, deadline).await {
             Ok(spoken) => {
                 if let Spoken::Rpc(plugin) = &spoken {
+                    if let Err(error) = self.check(plugin) {
+                        running.bury().await;
+                        return Err(error);
+                    }
                     let most = plugin.limits.calls_in_flight.clamp(1, wire::CALLS_IN_FLIGHT);
                     running.speaks = Speaks::Rpc(most.try_into().unwrap_or(1));
                 }
@@ -194,11 +221,28 @@ impl Supervisor {
         }
     }
 
+    /// Refuses a process that lacks something of what the plugin declared at first, by which the host goes.
+    fn check(&self, plugin: &Initialized) -> Result<()> {
+        let lacking = self.declared.as_ref().map(|first| plugin.lacks(first)).unwrap_or_default();
+        if lacking.is_empty() {
+            return Ok(());
+        }
+        let message = format!(
+            "a new process of the plugin no longer declares what the first one did: {}; put that version back, or start the \
+             host anew",
+            lacking.join(", ")
+        );
+        Err(Error::new(ErrorKind::Unavailable, message))
+    }
+
     async fn launch(&self) -> Result<Running> {
         let mut child = self.launch.start().await?;
         let stderr = child.stderr.take();
-        let logging = stderr.map(|pipe| Logging::start(self.name.clone(), pipe, self.redactor.clone()));
-        Ok(Running { child, frames: Frames::default(), speaks: Speaks::Line, logging })
+        let wipes = self.content == Content::Secrets;
+        let redactor = (!wipes).then(|| self.redactor.clone());
+        let logging = stderr.map(|pipe| Logging::start(self.name.clone(), pipe, redactor));
+        let frames = if wipes { Frames::of_secrets() } else { Frames::default() };
+        Ok(Running { child, frames, speaks: Speaks::Line, wipes, logging })
     }
 
     async fn negotiate(&self, running: &mut Running, deadline: Instant) -> Result<Spoken, Refused> {
@@ -219,9 +263,10 @@ impl Supervisor {
             tokio::select! {
                 biased;
                 event = running.event(!out.is_empty()) => match event {
-                    Event::Readable => if let Err(error) = running.read() {
+                    Event::Read(Ok(())) => {}
+                    Event::Read(Err(error)) => {
                         return Err(Refused::Ended(running.why(error).await.message().to_owned()));
-                    },
+                    }
                     Event::Ended(status) => return Err(Refused::Ended(status)),
                     Event::Writable => running.write(&mut out),
                 },
@@ -280,6 +325,9 @@ impl Supervisor {
 
     /// Logs a line that is no message.
     pub(super) fn log_noise(&self, line: &[u8]) {
+        if self.content == Content::Secrets {
+            return tracing::debug!(target: "opsorch::plugin", plugin = %self.name, "not a message; it may be a secret");
+        }
         let text = self.redactor.line(&String::from_utf8_lossy(line));
         if !text.is_empty() {
             tracing::debug!(target: "opsorch::plugin", plugin = %self.name, "not a message: {text}");
@@ -314,6 +362,8 @@ impl From<Error> for Refused {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::super::call::{Body, Caller};
     use super::*;
 
@@ -322,10 +372,10 @@ mod tests {
         let (caller, messages) = Caller::new();
         let mut inbox = Inbox::new(messages);
         let deadline = Instant::now() + Duration::from_secs(60);
-        let mut kept = std::pin::pin!(caller.call(Body::Line(Vec::new()), deadline));
+        let mut kept = std::pin::pin!(caller.call(Body::Line(Bytes::new()), deadline));
         assert!(futures_util::poll!(kept.as_mut()).is_pending());
         for _ in 0..20_000 {
-            let mut gone = std::pin::pin!(caller.call(Body::Line(Vec::new()), deadline));
+            let mut gone = std::pin::pin!(caller.call(Body::Line(Bytes::new()), deadline));
             assert!(futures_util::poll!(gone.as_mut()).is_pending());
             if let Ok(Message::Call(call)) = inbox.messages.try_recv() {
                 inbox.push(call);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use opsorch_schema::{Actor, Digest, GrantId, Operation, OperationSet, Target};
+use opsorch_schema::{Actor, Digest, GrantId, Operation, OperationSet, OutcomeStatus, Target};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -71,7 +71,7 @@ impl Default for HostLimits {
 }
 
 /// What the plugin says of itself.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Initialized {
     /// The version chosen.
@@ -90,17 +90,47 @@ pub(super) struct Initialized {
     /// Whether it answers `health`.
     #[serde(default)]
     pub(super) health: bool,
+    /// The changes whose idempotency key it honours: the same key twice takes effect once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) idempotent_by_key: Vec<String>,
+    /// The changes that it finds again by a mark that holds the key, in `reconcile`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) found_by_marker: Vec<String>,
+    /// Whether it answers `reconcile`.
+    #[serde(default)]
+    pub(super) reconcile: bool,
 }
 
 impl Initialized {
     /// The operations of it that this host knows.
     pub(super) fn known(&self) -> OperationSet {
-        self.operations.iter().filter_map(|name| name.parse::<Operation>().ok()).collect()
+        known(&self.operations)
+    }
+
+    /// What another declared that this one does not.
+    pub(super) fn lacks(&self, other: &Self) -> Vec<String> {
+        let lists = [
+            ("operations", &self.operations, &other.operations),
+            ("idempotentByKey", &self.idempotent_by_key, &other.idempotent_by_key),
+            ("foundByMarker", &self.found_by_marker, &other.found_by_marker),
+        ];
+        let lacking = lists.into_iter().flat_map(|(member, these, others)| {
+            let missing = others.iter().filter(|name| !these.contains(name));
+            missing.map(move |name| format!("{name} in `{member}`"))
+        });
+        let flags = [("health", self.health, other.health), ("reconcile", self.reconcile, other.reconcile)];
+        let unset = flags.into_iter().filter(|(_, this, other)| *other && !this);
+        lacking.chain(unset.map(|(member, ..)| format!("`{member}`"))).collect()
     }
 }
 
+/// The operations of a list of names that this side knows.
+pub(super) fn known(names: &[String]) -> OperationSet {
+    names.iter().filter_map(|name| name.parse::<Operation>().ok()).collect()
+}
+
 /// What the plugin takes.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct PluginLimits {
     /// How many calls it takes at once.
@@ -168,6 +198,33 @@ pub(super) struct Approval<T, P, S> {
     /// The people who agreed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) approved_by: Option<P>,
+}
+
+/// The `params` of `reconcile`.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Reconcile {
+    /// The operation of the change.
+    pub(super) operation: Operation,
+    /// Its input, as it was sent.
+    pub(super) input: Value,
+    /// The key under which it was sent.
+    pub(super) idempotency_key: String,
+    /// Who asks.
+    pub(super) context: Caller<Actor, String>,
+    /// How long the host waits.
+    #[serde(default)]
+    pub(super) timeout_ms: Option<u64>,
+}
+
+/// The result of `reconcile`.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(super) struct ReconcileReport {
+    /// What became of the change.
+    pub(super) outcome: OutcomeStatus,
+    /// With `applied`: the output of the operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) output: Option<Value>,
 }
 
 /// An error on the wire.

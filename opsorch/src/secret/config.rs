@@ -22,6 +22,7 @@ use crate::{BuildEnv, Error, Result};
 /// | `json` | `path` |
 /// | `encrypted-file` | `path`; one of `key` (32 bytes in base64), `passphrase` and `kms`; `former_keys` |
 /// | `vault` | `url`; `token`, or `role_id` and `secret_id` (with `auth_mount`); `mount`, `prefix`, `field`, `namespace` |
+/// | `plugin` (feature `plugin`) | `path`, and what else a plugin has, but for `operations` |
 ///
 /// Keys, passphrases and tokens are references to the environment or to files.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -87,6 +88,9 @@ pub enum SecretsConfig {
         /// The namespace.
         namespace: Option<String>,
     },
+    /// A program of yours: [`PluginSecrets`](super::PluginSecrets).
+    #[cfg(feature = "plugin")]
+    Plugin(Box<crate::plugin::PluginConfig>),
 }
 
 /// A key of AWS KMS.
@@ -109,11 +113,12 @@ pub struct AwsKmsConfig {
 }
 
 impl SecretsConfig {
-    /// Opens the store. The references in it are resolved by the environment that is given; it makes no request.
+    /// Opens the store. The references in it are resolved by the environment that is given; it makes no request, but starts a
+    /// plugin.
     ///
     /// # Errors
     /// `Invalid` with the path, such as `secrets.key`, for what cannot be meant; `Unsupported` for an encrypted file without the
-    /// cargo feature `encryption`, and for Vault and KMS without a transport.
+    /// cargo feature `encryption`, and for Vault and KMS without a transport; for a plugin those of its start.
     pub async fn open(&self, env: &BuildEnv) -> Result<Arc<dyn SecretStore>> {
         match self {
             Self::Environment { prefix } => Ok(Arc::new(EnvironmentSecrets::new(prefix))),
@@ -122,6 +127,8 @@ impl SecretsConfig {
             Self::Json { path } => Ok(Arc::new(JsonSecrets::new(path))),
             Self::EncryptedFile { .. } => self.open_encrypted_file(env).await,
             Self::Vault { .. } => self.open_vault(env).await,
+            #[cfg(feature = "plugin")]
+            Self::Plugin(plugin) => Ok(Arc::new(super::PluginSecrets::start((**plugin).clone(), env).await?)),
         }
     }
 

@@ -30,8 +30,11 @@ pub(super) fn read(
     check: impl FnOnce(&Metadata) -> Result<()>,
 ) -> Result<Option<Zeroizing<Vec<u8>>>> {
     let unreadable = |error| unavailable(path, "the file of secrets cannot be read", error);
-    let file = match File::open(path) {
-        Ok(file) => file,
+    let open = |metadata: Metadata| if metadata.is_file() { File::open(path).map(Some) } else { Ok(None) };
+    let file = match fs::metadata(path).and_then(open) {
+        Ok(Some(file)) => file,
+        // A pipe, say: nobody waits for its other end.
+        Ok(None) => return Err(invalid(path, "expected a file")),
         Err(error) if matches!(error.kind(), Io::NotFound | Io::NotADirectory) => return Ok(None),
         Err(error) => return Err(unreadable(error)),
     };
@@ -183,4 +186,20 @@ pub(super) fn unavailable(path: &Path, message: &'static str, error: io::Error) 
     Error::new(ErrorKind::Unavailable, format!("{message}: {error}"))
         .with_context("path", path.display())
         .with_source(error)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_that_nobody_writes_to_is_refused_and_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::from_raw_mode(0o600)).unwrap();
+        for path in [path.as_path(), folder.path()] {
+            let error = read(path, 1024, private(path)).unwrap_err().to_string();
+            assert!(error.contains("expected a file"), "{error}");
+        }
+    }
 }

@@ -86,7 +86,7 @@ fn about(reference: &SecretRef, error: Error) -> Error {
 }
 
 /// Refuses what no store can take under a name.
-pub(super) fn check(name: &str, secret: &Secret) -> Result<()> {
+pub(crate) fn check(name: &str, secret: &Secret) -> Result<()> {
     check_name(name)?;
     match secret.expose().len() {
         0 => Err(Error::invalid("secret", "the secret is empty").with_context("name", name)),
@@ -99,7 +99,7 @@ pub(super) fn check(name: &str, secret: &Secret) -> Result<()> {
 }
 
 /// Refuses what is no name.
-pub(super) fn check_name(name: &str) -> Result<()> {
+pub(crate) fn check_name(name: &str) -> Result<()> {
     let is_path = name.split('/').all(|part| !matches!(part, "" | "." | ".."));
     if is_path && name.len() <= LONGEST_NAME && visible(name) == name && !name.contains(char::is_control) {
         return Ok(());
@@ -113,7 +113,7 @@ pub(super) fn check_name(name: &str) -> Result<()> {
 }
 
 /// The error for a name that is not there.
-pub(super) fn absent(name: &str) -> Error {
+pub(crate) fn absent(name: &str) -> Error {
     Error::not_found(format!("there is no secret `{}` in the store", named(name)))
 }
 

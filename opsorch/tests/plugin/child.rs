@@ -31,6 +31,9 @@ pub(crate) fn run(arguments: &[String]) -> ExitCode {
         let variables: Vec<_> = std::env::vars().collect();
         eprintln!("arguments {:?} environment {variables:?}", std::env::args().collect::<Vec<_>>());
     }
+    if behaviour == "ready" {
+        say("{\"ready\":true}\n");
+    }
     for line in stdin().lock().lines() {
         let Ok(line) = line else { break };
         plugin.line(&serde_json::from_str(&line).unwrap(), &line);
@@ -74,7 +77,9 @@ impl Plugin {
             "initialize" if self.two => say(format!(
                 "{}\n",
                 json!({ "jsonrpc": "2.0", "id": 0, "result": {
-                "version": 2, "name": "child", "limits": { "callsInFlight": 2000 }, "health": true,
+                "version": 2, "name": "child", "limits": { "callsInFlight": 2000 }, "health": true, "reconcile": true,
+                "idempotentByKey": self.if_so(self.honours_keys(), &["ticket.create", "space.travel"]),
+                "foundByMarker": self.if_so(self.behaviour.starts_with("marks"), &["ticket.create", "space.travel"]),
                 "operations": ["ticket.query", "ticket.get", "ticket.create", "ticket.update", "space.travel"],
             } })
             )),
@@ -88,8 +93,23 @@ impl Plugin {
             ] }),
             ),
             "ticket.create" => self.create(id, call),
+            "reconcile" => self.reconcile(id, call),
             _ => self.get(call),
         }
+    }
+
+    /// One version of it does; the next, which `forgets`, does not.
+    fn honours_keys(&self) -> bool {
+        self.behaviour == "crash-once" || (self.behaviour == "forgets" && self.is_first())
+    }
+
+    fn if_so<'a>(&self, so: bool, operations: &'a [&'a str]) -> &'a [&'a str] {
+        if so { operations } else { &[] }
+    }
+
+    /// Whether no change came yet, to this process or to one before it.
+    fn is_first(&self) -> bool {
+        !self.file.as_ref().is_some_and(|file| std::fs::exists(file).unwrap())
     }
 
     fn input(&self, call: &Value) -> String {
@@ -142,13 +162,43 @@ impl Plugin {
     }
 
     /// A vendor that makes the change, durably, and then has an accident.
-    fn create(&self, id: &Value, call: &Value) {
+    fn create(&mut self, id: &Value, call: &Value) {
+        let is_first = self.is_first();
         self.note(&format!("create {}", std::process::id()), call);
         match self.behaviour.as_str() {
             "crash-before" => exit(3),
+            "crash-once" | "forgets" | "marks-and-crashes" if is_first => exit(3),
+            "marks" if is_first => say(format!(
+                "{}\n",
+                json!({ "jsonrpc": "2.0", "id": id, "error": {
+                    "code": -32000, "message": "the vendor hung up", "data": { "code": "unavailable", "mayHaveApplied": true },
+                } })
+            )),
+            "marks-and-is-mute" => {
+                self.held.push((id.clone(), call["params"]["approval"]["idempotencyKey"].to_string()))
+            }
             "hang" => sleep_for_ever(),
             _ => self.ticket(id, "T-new"),
         }
+    }
+
+    /// A vendor that has made what is titled `made`, and knows nothing of what is titled `lost`. It knows nothing either of
+    /// what another process works on.
+    fn reconcile(&self, id: &Value, call: &Value) {
+        self.note("reconcile", &call["params"]);
+        let (input, key) = (&call["params"]["input"], call["params"]["idempotencyKey"].to_string());
+        self.reply(
+            id,
+            &match input["title"].as_str() {
+                _ if self.held.iter().any(|(_, held)| *held == key) => json!({ "outcome": "unknown" }),
+                Some("made") => {
+                    json!({ "outcome": "applied", "output": { "id": "T-made", "title": "made", "status": "todo" } })
+                }
+                Some("lost") => json!({ "outcome": "notApplied" }),
+                Some("odd") => json!({ "outcome": "applied", "output": { "id": 7 } }),
+                _ => json!({ "outcome": "unknown" }),
+            },
+        );
     }
 
     fn misbehave(&self, id: &Value) {
@@ -159,6 +209,8 @@ impl Plugin {
             if self.two { format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":") } else { "{\"result\":".into() };
         match self.behaviour.as_str() {
             "hang" => sleep_for_ever(),
+            "marks-and-is-mute" => self.note("held", id),
+            "ready" => say(format!("{{\"ready\":true}}\n{good}\n")),
             "trickle" => loop {
                 say(" ");
                 std::thread::sleep(Duration::from_millis(20));

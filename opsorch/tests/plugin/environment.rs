@@ -3,7 +3,7 @@
 use opsorch::plugin::PluginConfig;
 use opsorch::{Config, OpsOrch, Registry};
 
-use crate::support::{agent, this_program};
+use crate::support::{agent, script};
 use crate::trials;
 
 trials!(a_plugin_wins_over_a_provider, the_timeout_is_that_of_all_plugins, a_plugin_that_is_missing_fails_at_the_start);
@@ -11,19 +11,6 @@ trials!(a_plugin_wins_over_a_provider, the_timeout_is_that_of_all_plugins, a_plu
 async fn build(variables: &[(&str, &str)]) -> opsorch::Result<OpsOrch> {
     let config = Config::from_vars(variables.iter().copied())?;
     OpsOrch::builder().registry(Registry::new().register::<PluginConfig>()).config(config).build().await
-}
-
-/// A plugin that is started without arguments: a script that becomes this program.
-fn script(behaviour: &str) -> (tempfile::TempPath, String) {
-    use std::os::unix::fs::PermissionsExt;
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    let program = this_program();
-    let text = format!("#!/bin/sh\nexec '{}' child line {behaviour} environment\n", program.display());
-    std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
-    std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
-    let path = file.into_temp_path();
-    let name = path.to_str().unwrap().to_owned();
-    (path, name)
 }
 
 async fn a_plugin_wins_over_a_provider() {

@@ -27,7 +27,7 @@ for line in sys.stdin:
 "#;
 
 /// The interpreter itself; there is no `PATH` for a wrapper to look in.
-fn python() -> PathBuf {
+pub(crate) fn python() -> PathBuf {
     let output = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output();
     let output =
         output.expect("these tests need python3; without it nothing is known about plugins in other languages");

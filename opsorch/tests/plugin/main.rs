@@ -11,6 +11,7 @@ mod languages;
 mod many;
 mod secrets;
 mod served;
+mod stores;
 mod support;
 mod torture;
 mod transcripts;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
                 unknown::trials(),
                 served::trials(),
                 secrets::trials(),
+                stores::trials(),
                 confined::trials(),
                 languages::trials(),
                 environment::trials(),

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use opsorch::Operation;
-use opsorch::plugin::Protocol;
+use opsorch::plugin::{Protocol, Restart};
+use opsorch::{ErrorKind, Operation};
 
-use crate::support::{agent, assert_gone, eventually, get, get_within, plane_over, plugin, provider, token};
+use crate::support::{agent, assert_gone, eventually, get, get_within, plane_over, plugin, processes, provider, token};
 use crate::trials;
 
 trials!(
@@ -16,6 +16,8 @@ trials!(
     health_is_asked_and_understood,
     the_end_is_announced,
     an_unknown_protocol_is_found_out,
+    durations_and_numbers_that_make_no_sense_are_refused,
+    several_processes_answer_at_once,
 );
 
 async fn a_thousand_calls_in_flight_with_shuffled_replies_are_all_correct() {
@@ -106,4 +108,45 @@ async fn an_unknown_protocol_is_found_out() {
     let error = plane_over(plugin(Protocol::Legacy, "well", &token).protocol(Protocol::Two)).await.unwrap_err();
     assert!(error.to_string().contains("protocol = \"legacy\""), "{error}");
     assert_gone(&token).await;
+}
+
+async fn durations_and_numbers_that_make_no_sense_are_refused() {
+    let well = || plugin(Protocol::Two, "well", "unused");
+    let restart = |window, pause| well().restart(Restart::new(5, window, pause));
+    let (second, for_ever) = (Duration::from_secs(1), Duration::MAX);
+    for (config, field) in [
+        (well().timeout(for_ever), "timeout"),
+        (well().timeout(Duration::ZERO), "timeout"),
+        (restart(for_ever, second), "restart.window"),
+        (restart(second, for_ever), "restart.pause"),
+        (well().processes(0), "processes"),
+        (well().processes(65), "processes"),
+    ] {
+        let error = provider(config).await.unwrap_err();
+        assert_eq!(*error.kind(), ErrorKind::Invalid { field: field.into() }, "{error}");
+    }
+    let longest = provider(well().timeout(Duration::from_secs(24 * 60 * 60))).await;
+    assert!(longest.is_ok(), "a day is allowed");
+}
+
+async fn several_processes_answer_at_once() {
+    for protocol in [Protocol::Two, Protocol::Legacy] {
+        let token = token();
+        let ops = plane_over(plugin(protocol, "hang", &token).processes(3)).await.unwrap();
+        eventually("three processes", || processes(&token).len() == 3).await;
+        let occupied = get_within(&ops, "bad", Duration::from_secs(2));
+        let others = async {
+            // One process hangs; what comes meanwhile goes to the others.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let start = std::time::Instant::now();
+            for id in ["T-1", "T-2", "T-3", "T-4"] {
+                assert_eq!(get(&ops, id).await.unwrap().title, format!("title of {id}"));
+            }
+            assert!(start.elapsed() < Duration::from_millis(1500), "they wait for nobody");
+        };
+        let (hung, ()) = tokio::join!(occupied, others);
+        assert_eq!(*hung.unwrap_err().kind(), ErrorKind::Timeout);
+        drop(ops);
+        assert_gone(&token).await;
+    }
 }

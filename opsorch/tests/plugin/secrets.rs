@@ -23,7 +23,7 @@ trials!(
 );
 
 #[track_caller]
-fn assert_hidden(text: &str) {
+pub(crate) fn assert_hidden(text: &str) {
     for sign in SIGNS {
         assert!(!text.contains(sign), "{sign} is seen in {text}");
     }
@@ -31,10 +31,10 @@ fn assert_hidden(text: &str) {
 
 /// Everything that is traced on this thread.
 #[derive(Clone, Debug, Default)]
-struct Traces(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Traces(Arc<Mutex<Vec<u8>>>);
 
 impl Traces {
-    fn collect(&self) -> (tracing::subscriber::DefaultGuard, tracing::Dispatch) {
+    pub(crate) fn collect(&self) -> (tracing::subscriber::DefaultGuard, tracing::Dispatch) {
         let this = self.clone();
         let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false);
         let guard = tracing::subscriber::set_default(subscriber.with_writer(move || this.clone()).finish());
@@ -42,7 +42,7 @@ impl Traces {
         (guard, tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(std::io::sink).finish()))
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 }

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
-use opsorch::capability::{TicketReader, TicketWriter};
+use opsorch::capability::{Reconciled, Reconciler, TicketReader, TicketWriter};
 use opsorch::gate::{Approved, digest};
 use opsorch::plugin::{PluginConfig, Protocol, progress};
 use opsorch::{
-    Action, Context, CreateTicket, Cursor, Error, ErrorKind, Page, Provider, Result, Scope, Submitted, Target, Ticket,
-    TicketId, TicketQuery, UpdateTicket,
+    Action, Context, CreateTicket, Cursor, Error, ErrorKind, Operation, Page, Provider, Result, Scope, Submitted,
+    Target, Ticket, TicketId, TicketQuery, UpdateTicket,
 };
 use serde_json::{Value, json};
 
@@ -25,6 +25,9 @@ trials!(
     a_write_for_another_provider_is_refused,
     a_served_provider_works_through_the_host_in_both_protocols,
     a_host_of_the_line_protocol_is_understood,
+    a_host_of_the_line_protocol_gets_the_whole_list_or_an_error,
+    what_became_of_a_change_is_told,
+    what_becomes_of_a_change_that_is_worked_on_is_unknown,
     nothing_but_the_protocol_reaches_standard_output,
     what_is_no_request_is_answered_and_survived,
     calls_are_worked_on_at_the_same_time,
@@ -39,13 +42,39 @@ trials!(
 pub(crate) struct Desk;
 
 pub(crate) fn tracker() -> Provider {
-    Provider::new("tracker").with_ticket_reader(Arc::new(Desk)).with_ticket_writer(Arc::new(Desk))
+    let provider = Provider::new("tracker").with_ticket_reader(Arc::new(Desk)).with_ticket_writer(Arc::new(Desk));
+    provider.idempotent_by_key([Operation::TicketCreate]).with_reconciler(Arc::new(Desk))
+}
+
+#[async_trait]
+impl Reconciler for Desk {
+    async fn reconcile(&self, cx: &Context, action: &Action, key: &str) -> Result<Reconciled> {
+        let Action::TicketCreate(input) = action else { return Ok(Reconciled::Unknown) };
+        Ok(match input.title.as_str() {
+            "lost" => Reconciled::Applied(Ticket::new("T-3", "lost", "todo").into()),
+            "asked" => Reconciled::Applied(Ticket::new("T-4", key, cx.actor().identity.subject.as_str()).into()),
+            _ => Reconciled::NotApplied,
+        })
+    }
 }
 
 #[async_trait]
 impl TicketReader for Desk {
-    async fn query(&self, _: &Context, _: &TicketQuery) -> Result<Page<Ticket>> {
-        Ok(Page::new(vec![Ticket::new("T-1", "disk full", "todo")]).next(Some(Cursor::new("1"))))
+    /// One ticket, and then none; or as many as the text says, two at a time.
+    async fn query(&self, _: &Context, query: &TicketQuery) -> Result<Page<Ticket>> {
+        let text = query.query.as_deref();
+        let (all, most) = match text {
+            Some("endless") => (usize::MAX, 1000),
+            Some(many) => (many.parse().unwrap_or(3), 2),
+            None => (1, 1),
+        };
+        let from: usize = query.cursor.as_ref().map_or(0, |cursor| cursor.as_str().parse().unwrap());
+        let limit = query.limit.map_or(most, |limit| most.min(limit.try_into().unwrap()));
+        let to = all.min(from + limit);
+        let tickets = (from..to).map(|index| Ticket::new(format!("T-{}", index + 1), "disk full", "todo")).collect();
+        let more = to < all || (text.is_none() && from == 0);
+        let page = Page::new(tickets).next(more.then(|| Cursor::new(to.to_string())));
+        Ok(if text == Some("cut") { page.truncated("the vendor keeps three") } else { page })
     }
 
     async fn get(&self, cx: &Context, id: &TicketId) -> Result<Ticket> {
@@ -77,6 +106,12 @@ impl TicketReader for Desk {
 #[async_trait]
 impl TicketWriter for Desk {
     async fn create(&self, _: &Context, input: Approved<'_, CreateTicket>) -> Result<Ticket> {
+        if input.title == "lost" {
+            return Err(Error::new(ErrorKind::Unavailable, "the vendor hung up"));
+        }
+        if input.title == "brief" {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
         let people: Vec<_> = input.approved_by().iter().map(|person| person.identity.subject.clone()).collect();
         let ticket = Ticket::new("T-2", &input.title, "todo");
         Ok(if people.is_empty() { ticket } else { ticket.description(people.join(", ")) })
@@ -237,6 +272,80 @@ async fn a_host_of_the_line_protocol_is_understood() {
     assert_eq!(updated["result"]["id"], "T-1");
     let garbage = raw.ask("{]");
     assert_eq!(garbage["error"]["code"], "bad_request");
+    raw.close();
+}
+
+async fn a_host_of_the_line_protocol_gets_the_whole_list_or_an_error() {
+    let mut raw = Raw::start();
+    let mut list = |text: &str, limit: Option<u32>| {
+        let payload = json!({ "query": text, "scope": {}, "limit": limit });
+        raw.ask(&json!({ "method": "ticket.query", "config": {}, "payload": payload }).to_string())
+    };
+    let ids = |reply: &Value| -> Vec<String> {
+        let items = reply["result"].as_array().unwrap_or_else(|| panic!("{reply}"));
+        items.iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let all = ["T-1", "T-2", "T-3", "T-4", "T-5", "T-6", "T-7"];
+    assert_eq!(ids(&list("7", None)), all, "page after page");
+    assert_eq!(ids(&list("7", Some(7))), all);
+    assert_eq!(ids(&list("7", Some(50))), all);
+    assert_eq!(ids(&list("7", Some(3))), all[..3], "no more than asked for");
+    assert_eq!(ids(&list("endless", Some(2500))).len(), 2500);
+    let endless = list("endless", None);
+    assert_eq!(endless["error"]["code"], "bad_request", "{endless}");
+    assert!(endless["error"]["message"].as_str().unwrap().contains("say a limit"), "{endless}");
+    let cut = list("cut", Some(50));
+    assert_eq!(cut["error"]["code"], "unsupported", "{cut}");
+    assert!(cut["error"]["message"].as_str().unwrap().contains("the vendor keeps three"), "{cut}");
+    assert_eq!(ids(&list("cut", Some(3))), all[..3], "who has what was asked for misses nothing");
+    raw.close();
+}
+
+async fn what_became_of_a_change_is_told() {
+    let mut raw = Raw::initialized();
+    let mut ask = |operation: &str, input: Value| {
+        let actor = json!({
+            "identity": { "issuer": "local", "subject": "triage" }, "kind": "agent", "authentication": "test",
+        });
+        let params = json!({
+            "operation": operation, "input": input, "idempotencyKey": "k-7", "timeoutMs": 1000,
+            "context": { "requestId": "r", "actor": actor },
+        });
+        raw.ask(&json!({ "jsonrpc": "2.0", "id": 9, "method": "reconcile", "params": params }).to_string())
+    };
+    let applied = ask("ticket.create", json!({ "title": "asked" }));
+    assert_eq!(
+        applied["result"],
+        json!({ "outcome": "applied", "output": { "id": "T-4", "title": "k-7", "status": "triage" } })
+    );
+    assert_eq!(ask("ticket.create", json!({ "title": "x" }))["result"], json!({ "outcome": "notApplied" }));
+    assert_eq!(ask("ticket.update", json!({ "id": "T-1" }))["result"], json!({ "outcome": "unknown" }));
+    assert_eq!(ask("ticket.get", json!("T-1"))["error"]["code"], -32602, "a read has no outcome");
+    raw.close();
+}
+
+async fn what_becomes_of_a_change_that_is_worked_on_is_unknown() {
+    let mut raw = Raw::initialized();
+    let change = create("brief", Some(approval("brief", "tracker")));
+    let mut params: Value = serde_json::from_str(&change).unwrap();
+    params = params["params"].take();
+    let mut look = |key: &str| {
+        (params["operation"], params["idempotencyKey"]) = ("ticket.create".into(), key.into());
+        json!({ "jsonrpc": "2.0", "id": 9, "method": "reconcile", "params": params }).to_string()
+    };
+    // In one piece, so that the change is under way when it is asked.
+    let asked = raw.ask(&format!("{change}\n{}", look("k")));
+    assert_eq!((&asked["id"], &asked["result"]), (&json!(9), &json!({ "outcome": "unknown" })), "{asked}");
+    let made: Value = serde_json::from_str(&raw.read()).unwrap();
+    assert_eq!((&made["id"], &made["result"]["title"]), (&json!(1), &json!("brief")), "{made}");
+    assert_eq!(raw.ask(&look("k"))["result"], json!({ "outcome": "notApplied" }), "then the vendor is asked");
+    raw.say(&change.replace("\"id\":1", "\"id\":2"));
+    assert_eq!(
+        raw.ask(&look("other"))["result"],
+        json!({ "outcome": "notApplied" }),
+        "another change is another one's"
+    );
+    assert_eq!(serde_json::from_str::<Value>(&raw.read()).unwrap()["id"], 2);
     raw.close();
 }
 

@@ -36,6 +36,19 @@ pub(crate) fn plugin(protocol: Protocol, behaviour: &str, token: &str) -> Plugin
         .restart(Restart::new(50, Duration::from_secs(60), Duration::from_secs(1)))
 }
 
+/// A plugin that is started without arguments: a script that becomes this program.
+pub(crate) fn script(behaviour: &str) -> (tempfile::TempPath, String) {
+    use std::os::unix::fs::PermissionsExt;
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    let program = this_program();
+    let text = format!("#!/bin/sh\nexec '{}' child line {behaviour} environment\n", program.display());
+    std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+    std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+    let path = file.into_temp_path();
+    let name = path.to_str().unwrap().to_owned();
+    (path, name)
+}
+
 /// A control plane that allows everything, without layers that would try again.
 pub(crate) fn plane() -> Builder {
     OpsOrch::builder()

@@ -4,10 +4,12 @@
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
-use opsorch::ErrorKind;
 use opsorch::plugin::{PluginConfig, Protocol, Restart};
+use opsorch::{ErrorKind, OpsOrch, Result, Ticket};
 
-use crate::support::{assert_gone, eventually, get, get_within, plane, plane_over, plugin, processes, token, zombies};
+use crate::support::{
+    CALL, agent, assert_gone, eventually, get, get_within, plane, plane_over, plugin, processes, token, zombies,
+};
 
 /// How long the bad call may take.
 const PATIENCE: Duration = Duration::from_millis(400);
@@ -23,6 +25,7 @@ const ROWS: &[(&str, Outcome, Outcome)] = {
         ("crash-after", Works, Works),
         ("garbage", Fails(ErrorKind::Timeout), Fails(ErrorKind::Timeout)),
         ("log", Works, Works),
+        ("ready", Works, Works),
         ("huge", Fails(ErrorKind::Unexpected), Fails(ErrorKind::Unexpected)),
         ("half", Fails(ErrorKind::Timeout), Fails(ErrorKind::Timeout)),
         ("invalid-utf-8", Fails(ErrorKind::Unexpected), Fails(ErrorKind::Unexpected)),
@@ -56,29 +59,12 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 async fn row(protocol: Protocol, behaviour: &str, outcome: &Outcome) {
     let token = token();
-    let ops = plane()
-        .configure("bad", plugin(protocol, behaviour, &token))
-        .configure("sibling", plugin(protocol, "well", &token))
-        .build()
-        .await
-        .unwrap();
-    let cx = crate::support::agent();
-    let patience = crate::support::agent().timeout(if matches!(outcome, Outcome::Fails(ErrorKind::Timeout)) {
-        PATIENCE
-    } else {
-        crate::support::CALL
-    });
+    let ops = beside_a_sibling(plugin(protocol, behaviour, &token), &token).await;
+    let cx = agent();
+    let patience = agent().timeout(if matches!(outcome, Outcome::Fails(ErrorKind::Timeout)) { PATIENCE } else { CALL });
     let start = Instant::now();
     let tickets = ops.tickets(&patience).on("bad");
-    // The sibling is asked while the bad call is on its way.
-    let siblings = ops.tickets(&cx).on("sibling");
-    let sibling = async {
-        let start = Instant::now();
-        (siblings.get("T-1").await, start.elapsed())
-    };
-    let (result, (sibling, delay)) = tokio::join!(tickets.get("bad"), sibling);
-    assert_eq!(sibling.unwrap().title, "title of T-1");
-    assert!(delay < Duration::from_secs(4), "the sibling took {delay:?}");
+    let (result, ()) = tokio::join!(tickets.get("bad"), assert_sibling_is_not_delayed(&ops));
     assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
     match (outcome, result) {
         (Outcome::Works, result) => assert_eq!(result.unwrap().title, "title of bad"),
@@ -99,6 +85,24 @@ async fn row(protocol: Protocol, behaviour: &str, outcome: &Outcome) {
     eventually("a zombie is left", || zombies().is_empty()).await;
 }
 
+/// A control plane over a plugin that goes wrong and one that does not.
+async fn beside_a_sibling(bad: PluginConfig, token: &str) -> OpsOrch {
+    let sibling = plugin(bad.protocol, "well", token);
+    plane().configure("bad", bad).configure("sibling", sibling).build().await.unwrap()
+}
+
+async fn assert_sibling_is_not_delayed(ops: &OpsOrch) {
+    let start = Instant::now();
+    let ticket = ops.tickets(&agent()).on("sibling").get("T-1").await;
+    assert_eq!(ticket.unwrap().title, "title of T-1");
+    let delay = start.elapsed();
+    assert!(delay < Duration::from_secs(4), "the sibling took {delay:?}");
+}
+
+async fn get_bad(ops: &OpsOrch, id: &str, time: Duration) -> Result<Ticket> {
+    ops.tickets(&agent().timeout(time)).on("bad").get(id).await
+}
+
 fn others() -> Vec<Trial> {
     vec![
         crate::trial("torture::standard input ignored", stdin_ignored),
@@ -110,28 +114,31 @@ fn others() -> Vec<Trial> {
         crate::trial("torture::hang, and no caller waits for the timeout", impatient_callers),
         crate::trial("torture::standard input ignored, and every caller dropped", stdin_ignored_and_dropped),
         crate::trial("torture::slow in the line protocol, and a caller with little time", slow_line),
+        crate::trial("torture::a line about being ready before the reply to initialize", ready_before_the_greeting),
     ]
 }
 
 async fn stdin_ignored() {
     for protocol in [Protocol::Two, Protocol::Legacy] {
         let token = token();
-        let ops = plane_over(plugin(protocol, "hang", &token)).await.unwrap();
+        let ops = beside_a_sibling(plugin(protocol, "hang", &token), &token).await;
         let (first, wide) = ("bad".to_owned(), "x".repeat(20_000));
         let calls = (0..50).map(|call| if call == 0 { first.clone() } else { format!("{wide}{call}") });
         let calls: Vec<_> = calls
             .map(|id| {
                 let ops = &ops;
-                async move { get_within(ops, &id, PATIENCE).await }
+                async move { get_bad(ops, &id, PATIENCE).await }
             })
             .collect();
-        for (index, result) in futures_util::future::join_all(calls).await.into_iter().enumerate() {
+        let all = futures_util::future::join_all(calls);
+        let (results, ()) = tokio::join!(all, assert_sibling_is_not_delayed(&ops));
+        for (index, result) in results.into_iter().enumerate() {
             match result {
                 Ok(_) if index > 0 => {}
                 result => assert_eq!(*result.unwrap_err().kind(), ErrorKind::Timeout),
             }
         }
-        assert_eq!(get(&ops, "T-2").await.unwrap().title, "title of T-2");
+        assert_eq!(get_bad(&ops, "T-2", CALL).await.unwrap().title, "title of T-2");
         drop(ops);
         assert_gone(&token).await;
     }
@@ -161,9 +168,10 @@ async fn exit_on_start() {
     assert!(error.to_string().contains("exit status: 3"), "{error}");
 
     // In the line protocol nothing is said before the first call.
-    let ops = plane_over(plugin(Protocol::Legacy, "exit-on-start", &token)).await.unwrap();
+    let ops = beside_a_sibling(plugin(Protocol::Legacy, "exit-on-start", &token), &token).await;
     for _ in 0..3 {
-        assert_eq!(*get(&ops, "T-1").await.unwrap_err().kind(), ErrorKind::Unavailable);
+        assert_eq!(*get_bad(&ops, "T-1", CALL).await.unwrap_err().kind(), ErrorKind::Unavailable);
+        assert_sibling_is_not_delayed(&ops).await;
     }
     drop(ops);
     assert_gone(&token).await;
@@ -173,24 +181,26 @@ async fn crash_loop() {
     for protocol in [Protocol::Two, Protocol::Legacy] {
         let token = token();
         let restart = Restart::new(3, Duration::from_secs(60), Duration::from_millis(700));
-        let ops = plane_over(plugin(protocol, "crash-before", &token).restart(restart)).await.unwrap();
+        let ops = beside_a_sibling(plugin(protocol, "crash-before", &token).restart(restart), &token).await;
         for _ in 0..3 {
-            let error = get(&ops, "bad").await.unwrap_err();
+            let error = get_bad(&ops, "bad", CALL).await.unwrap_err();
             assert!(error.to_string().contains("exit status: 3"), "{error}");
         }
+        assert_sibling_is_not_delayed(&ops).await;
         let start = Instant::now();
-        let error = get(&ops, "T-1").await.unwrap_err();
+        let error = get_bad(&ops, "T-1", CALL).await.unwrap_err();
         assert_eq!(*error.kind(), ErrorKind::Unavailable);
         assert!(error.to_string().contains("crashed 3 times within 60s"), "{error}");
         assert!(start.elapsed() < Duration::from_millis(600), "it does not wait");
         // After the pause it is tried again.
         loop {
-            match get(&ops, "T-1").await {
+            match get_bad(&ops, "T-1", CALL).await {
                 Ok(ticket) => break assert_eq!(ticket.title, "title of T-1"),
                 Err(error) => assert!(error.to_string().contains("is not started for"), "{error}"),
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        assert_eq!(ops.providers().next().unwrap().restarts(), Some(3), "it is counted for who watches it");
         drop(ops);
         assert_gone(&token).await;
     }
@@ -266,4 +276,23 @@ async fn slow_line() {
     assert_eq!(get(&ops, "T-2").await.unwrap().title, "title of T-2", "the late reply is nobody's");
     drop(ops);
     assert_gone(&token).await;
+}
+
+/// A line that a plugin prints when it starts is no reply: not to `initialize`, and not to the first call.
+async fn ready_before_the_greeting() {
+    for (protocol, known) in [(Protocol::Two, false), (Protocol::Legacy, false), (Protocol::Legacy, true)] {
+        let token = token();
+        let config = plugin(protocol, "ready", &token);
+        let config = if known { config } else { config.protocol(Protocol::Auto) };
+        let ops = plane_over(config.restart(Restart::new(1, Duration::from_secs(60), Duration::from_secs(60))))
+            .await
+            .unwrap();
+        let has_health = ops.health(&agent(), "tracker").await.is_ok();
+        assert_eq!(has_health, protocol == Protocol::Two, "it is what it says of itself");
+        for id in ["T-1", "T-2", "T-3"] {
+            assert_eq!(get(&ops, id).await.unwrap().title, format!("title of {id}"));
+        }
+        drop(ops);
+        assert_gone(&token).await;
+    }
 }

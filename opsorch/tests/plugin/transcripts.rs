@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use opsorch::gate::digest;
 use opsorch::plugin::{PluginConfig, Protocol, protocol_schema};
 use opsorch::{
-    Action, Config, Context, CreateTicket, ErrorKind, OpsOrch, Registry, Scope, Submitted, Target, TicketQuery,
-    TicketStatusLevel,
+    Action, Config, Context, CreateTicket, ErrorKind, OpsOrch, OutcomeStatus, Registry, Scope, Submitted, Target,
+    TicketQuery, TicketStatusLevel,
 };
 use serde_json::{Value, json};
 
@@ -42,7 +42,7 @@ fn transcripts() -> BTreeMap<String, Vec<(char, String)>> {
             (name.to_owned(), lines.collect())
         })
         .collect();
-    assert_eq!(found.keys().collect::<Vec<_>>(), ["change", "legacy", "protocol-2"]);
+    assert_eq!(found.keys().collect::<Vec<_>>(), ["change", "legacy", "protocol-2", "reconcile"]);
     found
 }
 
@@ -129,6 +129,15 @@ async fn the_host_says_what_the_transcripts_say() {
         assert!(matches!(created, Submitted::Done(ticket) if ticket.id.as_str() == "T-2"));
     })
     .await;
+    host("reconcile", Protocol::Two, false, async |ops| {
+        let error = ops.tickets(&request("r-1")).create(CreateTicket::new("lost")).await.unwrap_err();
+        assert!(error.may_have_applied(), "{error}");
+        let entries = ops.audit().entries(0, 100).await.unwrap();
+        let grant = entries.iter().find_map(|entry| entry.grant.clone()).unwrap();
+        let found = ops.reconcile(&request("r-2"), &grant).await.unwrap().unwrap();
+        assert_eq!(found.outcome.unwrap().status, OutcomeStatus::Applied);
+    })
+    .await;
 }
 
 /// The line of the host in the transcript of a change, with the digest that belongs to it.
@@ -136,7 +145,8 @@ fn with_digest(line: &str) -> String {
     let value: Value = serde_json::from_str(line).unwrap();
     let Some(target) = value.pointer("/params/approval/target") else { return line.to_owned() };
     let target: Target = serde_json::from_value(target.clone()).unwrap();
-    let (digest, _) = digest(&target, &Action::TicketCreate(CreateTicket::new("disk full"))).unwrap();
+    let input: CreateTicket = serde_json::from_value(value["params"]["input"].clone()).unwrap();
+    let (digest, _) = digest(&target, &Action::TicketCreate(input)).unwrap();
     line.replace("sha256:DIGEST", digest.as_str())
 }
 
@@ -188,6 +198,10 @@ async fn the_transcripts_fit_the_schema() {
                     outputs.push("#/$defs/messages/initialized".to_owned());
                 }
                 ('>', Some("shutdown"), ..) => {}
+                ('>', Some("reconcile"), ..) => {
+                    assert!(validator("#/$defs/messages/reconcile").is_valid(&line["params"]), "{line}");
+                    outputs.push("#/$defs/messages/reconciled".to_owned());
+                }
                 ('>', Some(operation), ..) => {
                     assert!(validator("#/$defs/messages/call").is_valid(&line["params"]), "{line}");
                     let input = &line["params"]["input"];

@@ -61,28 +61,50 @@ fn with_id(id: Value, input: Value) -> Value {
     members.into()
 }
 
-/// What a host of the line protocol reads as `result`; and why the page is not everything, which it cannot be told.
-pub(in crate::plugin) fn result(operation: Operation, mut output: Value) -> (Value, Option<String>) {
+/// Whether an operation gives pages that a cursor leads through.
+pub(in crate::plugin) fn is_paged(operation: Operation) -> bool {
+    operation.name().ends_with(".query")
+}
+
+/// What a host of the line protocol reads as `result`.
+///
+/// # Errors
+/// `Unsupported` for a list that is not whole: the line protocol cannot say so, and the host would take it for everything.
+pub(in crate::plugin) fn result(operation: Operation, mut output: Value) -> Result<Value> {
     if output.is_null() {
-        return (json!({ "status": "ok" }), None);
+        return Ok(json!({ "status": "ok" }));
     }
     let items = match output.get_mut("items") {
         Some(items) if operation.output_type().starts_with("Page<") => items.take(),
         _ => {
             strip(&mut output);
-            return (output, None);
+            return Ok(output);
         }
     };
-    let Value::Array(mut items) = items else { return (Value::Array(Vec::new()), None) };
+    if let Some(why) = incomplete(&output) {
+        let message = format!(
+            "the list is not whole, which the line protocol cannot say: {why}; narrow the query, or ask for fewer"
+        );
+        return Err(Error::unsupported(message));
+    }
+    let Value::Array(mut items) = items else { return Ok(Value::Array(Vec::new())) };
     items.iter_mut().for_each(strip);
-    let missing = ["truncated", "next", "failures"].into_iter().find(|member| output.get(*member).is_some());
-    let missing = missing.map(|member| format!("the answer has `{member}`, which the line protocol cannot say"));
-    let result = match (operation, output.get_mut("url").map(Value::take)) {
-        (Operation::LogQuery, Some(url)) => json!({ "entries": items, "url": url }),
-        (Operation::LogQuery, None) => json!({ "entries": items }),
+    Ok(match (operation, output.get_mut("url").map(Value::take)) {
+        (Operation::LogQuery, Some(url)) if !url.is_null() => json!({ "entries": items, "url": url }),
+        (Operation::LogQuery, _) => json!({ "entries": items }),
         _ => items.into(),
-    };
-    (result, missing)
+    })
+}
+
+/// Why items are missing, if some are.
+fn incomplete(page: &Value) -> Option<String> {
+    if let Some(Value::String(reason)) = page.get("truncated") {
+        return Some(reason.clone());
+    }
+    if page.get("failures").and_then(Value::as_array).is_some_and(|failures| !failures.is_empty()) {
+        return Some("a part of it failed".into());
+    }
+    page.get("next").is_some_and(|next| !next.is_null()).then(|| "there are more items".into())
 }
 
 fn strip(item: &mut Value) {

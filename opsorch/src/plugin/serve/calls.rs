@@ -6,23 +6,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::FutureExt;
+use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use opsorch_schema::{Action, Effect, Operation, ProviderName, Query, Response};
+use opsorch_schema::{
+    Action, Actor, Effect, Operation, OperationSet, OutcomeStatus, ProviderName, Query, Response, Target,
+};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::super::wire::{
-    Approval, CANCELLED, Cancel, FRAME_BYTES, Failure, FromHost, HealthReport, HealthTrouble, Params, Progress,
+    Approval, CANCELLED, Caller, Cancel, FRAME_BYTES, Failure, FromHost, HealthReport, HealthTrouble, Params, Progress,
+    Reconcile, ReconcileReport,
 };
 use super::stdio::Stdio;
+use crate::capability::Reconciled;
 use crate::gate::{Permit, apply_for_host, digest};
 use crate::{Context, Error, Provider, Result};
 
 /// How long calls may go on after the host closed the input; the host kills after 2 s.
 const LAST_CALLS: Duration = Duration::from_millis(1500);
+
+/// So much is written before the next call is looked at: the host works on these replies meanwhile.
+const SOON: usize = 1024;
 
 /// No more is read while so much waits for a host that does not read.
 const MOST_UNREAD: usize = 16 << 20;
@@ -44,11 +51,15 @@ pub fn progress(message: impl Into<String>, fraction: Option<f64>) {
 /// The calls of a host.
 pub(super) struct Calls {
     provider: Arc<Provider>,
+    /// What it offers, which is found out once.
+    offered: OperationSet,
     /// What the host calls the provider.
     name: ProviderName,
     tasks: JoinSet<Done>,
     /// Reads that can be given up.
     reads: HashMap<u64, AbortHandle>,
+    /// The keys of the changes that are worked on.
+    changes: HashMap<u64, String>,
     progress: mpsc::Sender<Progress>,
     reports: mpsc::Receiver<Progress>,
     closing: bool,
@@ -65,14 +76,18 @@ type Working = BoxFuture<'static, Done>;
 impl Calls {
     pub(super) fn new(provider: Arc<Provider>, name: ProviderName) -> Self {
         let (progress, reports) = mpsc::channel(1024);
-        let (tasks, reads) = (JoinSet::new(), HashMap::new());
-        Self { provider, name, tasks, reads, progress, reports, closing: false }
+        let (tasks, offered) = (JoinSet::new(), provider.operations());
+        let (reads, changes) = (HashMap::new(), HashMap::new());
+        Self { provider, offered, name, tasks, reads, changes, progress, reports, closing: false }
     }
 
     pub(super) async fn serve(mut self, mut stdio: Stdio) -> Result<()> {
         loop {
             while let Some(line) = stdio.next_line()? {
                 self.message(&mut stdio, &line);
+                if stdio.unwritten() >= SOON {
+                    stdio.write()?;
+                }
             }
             self.collect(&mut stdio);
             stdio.write()?;
@@ -112,6 +127,7 @@ impl Calls {
         // A read that was given up has no reply.
         if let Ok(Done { id, line }) = done {
             self.reads.remove(&id);
+            self.changes.remove(&id);
             stdio.push_bytes(&line);
         }
     }
@@ -130,17 +146,15 @@ impl Calls {
             (Some(id), "ping") => stdio.push(&format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#)),
             (Some(id), "health") => {
                 let provider = self.provider.clone();
-                let cx = Context::new(opsorch_schema::Actor::service("opsorch"));
-                self.start(stdio, id, false, async move { health(&provider, &cx).await }.boxed());
+                let cx = Context::new(Actor::service("opsorch"));
+                self.start(stdio, id, false, async move { health(&provider, &cx).await });
             }
+            (Some(id), "reconcile") => self.reconcile(stdio, id, params),
             (Some(id), name) => match name.parse::<Operation>() {
-                Ok(operation) if self.provider.operations().contains(operation) => {
+                Ok(operation) if self.offered.contains(operation) => {
                     self.call(stdio, id, operation, params);
                 }
-                _ => {
-                    let failure = Failure::of_protocol(-32601, "this plugin does not offer that");
-                    stdio.push_bytes(&reply(id, Err(failure)));
-                }
+                _ => stdio.push_bytes(&reply(id, Err(not_offered()))),
             },
         }
     }
@@ -156,18 +170,29 @@ impl Calls {
     fn call(&mut self, stdio: &mut Stdio, id: u64, operation: Operation, params: Option<&RawValue>) {
         let params = match serde_json::from_str::<Params>(params.map_or("null", RawValue::get)) {
             Ok(params) => params,
-            Err(error) => {
-                let failure = Failure::of_protocol(-32602, format!("the params do not fit: {error}"));
-                return stdio.push_bytes(&reply(id, Err(failure)));
-            }
+            Err(error) => return stdio.push_bytes(&reply(id, Err(misfits(&error)))),
         };
         let (provider, name) = (self.provider.clone(), self.name.clone());
         let is_change = operation.effect() == Effect::Write;
+        if let Some(approval) = params.approval.as_ref().filter(|_| is_change) {
+            self.changes.insert(id, approval.idempotency_key.clone());
+        }
         let work = async move {
             let response = answer(&provider, &name, operation, params).await;
             response.and_then(|response| content(&response)).map_err(|error| failure(&error, is_change))
         };
-        self.start(stdio, id, is_change, work.boxed());
+        self.start(stdio, id, is_change, work);
+    }
+
+    /// Looks what became of a change. Of one that is still worked on no vendor can say it.
+    fn reconcile(&mut self, stdio: &mut Stdio, id: u64, params: Option<&RawValue>) {
+        let params = match serde_json::from_str::<Reconcile>(params.map_or("null", RawValue::get)) {
+            Ok(params) => params,
+            Err(error) => return stdio.push_bytes(&reply(id, Err(misfits(&error)))),
+        };
+        let (provider, is_running) =
+            (self.provider.clone(), self.changes.values().any(|key| *key == params.idempotency_key));
+        self.start(stdio, id, false, async move { reconcile(&provider, params, is_running).await });
     }
 
     /// Begins to work; what is ready at once is answered at once, everything else gets a task.
@@ -176,17 +201,16 @@ impl Calls {
         stdio: &mut Stdio,
         id: u64,
         is_change: bool,
-        work: BoxFuture<'static, Result<Vec<u8>, Failure>>,
+        work: impl Future<Output = Result<Vec<u8>, Failure>> + Send + 'static,
     ) {
         let work = AssertUnwindSafe(CALL.scope((id, self.progress.clone()), work)).catch_unwind();
-        let mut working: Working = async move {
-            let result = work.await.unwrap_or_else(|_| {
+        let mut working: Working = Box::pin(work.map(move |result| {
+            let result = result.unwrap_or_else(|_| {
                 let error = Error::unexpected("the provider panicked");
                 Err(Failure::new(&error, is_change))
             });
             Done { id, line: reply(id, result) }
-        }
-        .boxed();
+        }));
         if let Some(done) = working.as_mut().now_or_never() {
             return self.finish(stdio, Ok(done));
         }
@@ -233,13 +257,7 @@ fn reply(id: u64, result: Result<Vec<u8>, Failure>) -> Vec<u8> {
 /// Makes a call that a host of protocol 2 sent.
 async fn answer(provider: &Provider, name: &ProviderName, operation: Operation, params: Params) -> Result<Response> {
     let Params { input, context, timeout_ms, approval } = params;
-    let mut cx = Context::of_request(context.actor, &context.request_id);
-    if let Some(trace) = &context.trace_id {
-        cx = cx.trace_id(trace);
-    }
-    if let Some(timeout) = timeout_ms {
-        cx = cx.timeout(Duration::from_millis(timeout));
-    }
+    let cx = context_of(context, timeout_ms);
     let permit = match (operation.effect(), approval) {
         (Effect::Write, Some(approval)) => Some(permit(name, operation, &input, approval)?),
         _ => None,
@@ -247,12 +265,23 @@ async fn answer(provider: &Provider, name: &ProviderName, operation: Operation, 
     make(provider, &cx, operation, input, permit.as_ref()).await
 }
 
+fn context_of(caller: Caller<Actor, String>, timeout_ms: Option<u64>) -> Context {
+    let mut cx = Context::of_request(caller.actor, &caller.request_id);
+    if let Some(trace) = &caller.trace_id {
+        cx = cx.trace_id(trace);
+    }
+    match timeout_ms {
+        Some(timeout) => cx.timeout(Duration::from_millis(timeout)),
+        None => cx,
+    }
+}
+
 /// Reads an approval, and refuses one that is of another input, operation or provider.
 fn permit(
     name: &ProviderName,
     operation: Operation,
     input: &Value,
-    approval: Approval<opsorch_schema::Target, Vec<opsorch_schema::Actor>, String>,
+    approval: Approval<Target, Vec<Actor>, String>,
 ) -> Result<Permit> {
     let action = Action::from_parts(operation, input.clone()).map_err(misfit)?;
     let (found, _) = digest(&approval.target, &action)?;
@@ -297,7 +326,6 @@ fn misfit(error: serde_json::Error) -> Error {
 /// The output in a response, as JSON: what stands beside the name of its type.
 pub(super) fn content(response: &Response) -> Result<Vec<u8>> {
     const BEFORE: &[u8] = b",\"value\":";
-    let unwritable = || Error::unexpected("the answer cannot be written as JSON").maybe_applied();
     let mut text = serde_json::to_vec(response).map_err(|_| unwritable())?;
     let start = text.windows(BEFORE.len()).position(|window| window == BEFORE).ok_or_else(unwritable)?;
     text.drain(..start + BEFORE.len());
@@ -305,12 +333,14 @@ pub(super) fn content(response: &Response) -> Result<Vec<u8>> {
     Ok(text)
 }
 
+fn unwritable() -> Error {
+    Error::unexpected("the answer cannot be written as JSON").maybe_applied()
+}
+
 async fn health(provider: &Provider, cx: &Context) -> Result<Vec<u8>, Failure> {
-    let Some(check) = provider.health_check() else {
-        return Err(Failure::of_protocol(-32601, "this plugin does not offer that"));
-    };
+    let Some(check) = provider.health_check() else { return Err(not_offered()) };
     let health = check.check(cx).await.map_err(|error| Failure::new(&error, false))?;
-    let names = |operations: opsorch_schema::OperationSet| operations.iter().map(|one| one.name().to_owned()).collect();
+    let names = |operations: OperationSet| operations.iter().map(|one| one.name().to_owned()).collect();
     let report = HealthReport {
         operations: names(health.operations),
         problems: health
@@ -321,6 +351,37 @@ async fn health(provider: &Provider, cx: &Context) -> Result<Vec<u8>, Failure> {
         version: health.version,
     };
     Ok(json!(report).to_string().into_bytes())
+}
+
+/// Looks what became of a change.
+async fn reconcile(provider: &Provider, params: Reconcile, is_running: bool) -> Result<Vec<u8>, Failure> {
+    let Some(vendor) = provider.reconciler() else { return Err(not_offered()) };
+    let Reconcile { operation, input, idempotency_key, context, timeout_ms } = params;
+    let action = Action::from_parts(operation, input).map_err(|error| misfits(&error))?;
+    let cx = context_of(context, timeout_ms);
+    let failed = |error: &Error| Failure::new(error, false);
+    let found = match is_running {
+        true => Reconciled::Unknown,
+        false => vendor.reconcile(&cx, &action, &idempotency_key).await.map_err(|error| failed(&error))?,
+    };
+    let (outcome, output) = match found {
+        Reconciled::Applied(response) => {
+            let output = content(&response).map_err(|error| failed(&error))?;
+            let output = serde_json::from_slice(&output).map_err(|_| failed(&unwritable()))?;
+            (OutcomeStatus::Applied, Some(output))
+        }
+        Reconciled::NotApplied => (OutcomeStatus::NotApplied, None),
+        Reconciled::Unknown => (OutcomeStatus::Unknown, None),
+    };
+    Ok(json!(ReconcileReport { outcome, output }).to_string().into_bytes())
+}
+
+fn not_offered() -> Failure {
+    Failure::of_protocol(-32601, "this plugin does not offer that")
+}
+
+fn misfits(error: &serde_json::Error) -> Failure {
+    Failure::of_protocol(-32602, format!("the params do not fit: {error}"))
 }
 
 #[cfg(test)]

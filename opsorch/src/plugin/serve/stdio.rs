@@ -47,21 +47,13 @@ impl Stdio {
             if self.ended {
                 return Ok(None);
             }
-            self.read().await?;
+            self.ended = !self.frames.read(&mut self.input).await.map_err(broken)?;
         }
     }
 
     /// A line that was read already.
     pub(super) fn next_line(&mut self) -> Result<Option<Bytes>> {
         self.frames.line().map_err(|_| Error::unexpected("the host sent a frame of more than 8 MiB"))
-    }
-
-    /// Waits until something was read, or the input ended.
-    pub(super) async fn read(&mut self) -> Result<()> {
-        self.input.readable().await.map_err(broken)?;
-        let Self { input, frames, .. } = self;
-        self.ended = frames.read(|buffer| input.try_read_buf(buffer)).map_err(broken)?;
-        Ok(())
     }
 
     /// Whether the input ended.
@@ -105,18 +97,19 @@ impl Stdio {
         self.output.writable().await.map_err(broken)
     }
 
-    /// Waits until something can be done: read, where that is wanted, or written, where there is something to write.
+    /// Waits until something was read, where that is wanted, or can be written, where there is something to write.
     pub(super) async fn ready(&mut self, wants_input: bool) -> Result<()> {
         let has_output = !self.out.is_empty();
+        let Self { input, output, frames, ended, .. } = self;
         tokio::select! {
             biased;
-            readable = self.input.readable(), if wants_input && !self.ended => readable.map_err(broken)?,
-            writable = self.output.writable(), if has_output => return writable.map_err(broken),
-            else => return std::future::pending().await,
+            read = frames.read(input), if wants_input && !*ended => {
+                *ended = !read.map_err(broken)?;
+                Ok(())
+            }
+            writable = output.writable(), if has_output => writable.map_err(broken),
+            else => std::future::pending().await,
         }
-        let Self { input, frames, .. } = self;
-        self.ended = frames.read(|buffer| input.try_read_buf(buffer)).map_err(broken)?;
-        Ok(())
     }
 
     /// Writes everything.
