@@ -142,6 +142,13 @@ enum Providers {
     List,
     /// Ask each provider what works and what is in the way.
     Doctor,
+    /// Let another provider serve a capability from now on.
+    Configure {
+        capability: String,
+        kind: String,
+        /// A file with its configuration, a JSON object, so that no secret is on a command line; `-` for standard input.
+        config: PathBuf,
+    },
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -185,6 +192,16 @@ async fn run(arguments: Arguments) -> Done<ExitCode> {
             plane.rows(&["name", "kind"], &plane.listed("providers").await?)?;
         }
         Command::Providers(Providers::Doctor) => return plane.doctor().await,
+        Command::Providers(Providers::Configure { capability, kind, config }) => {
+            let text = if config.as_os_str() == "-" {
+                std::io::read_to_string(std::io::stdin())?
+            } else {
+                std::fs::read_to_string(config)?
+            };
+            let config: Value = serde_json::from_str(&text).map_err(|_| "the configuration is no JSON")?;
+            let wanted = json!({ "kind": kind, "config": config });
+            plane.show(&plane.send(Method::POST, &format!("providers/{capability}"), Some(&wanted)).await?)?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -407,9 +424,12 @@ fn pretty(value: &Value) -> Done {
     serde_json::to_string_pretty(value)?.lines().try_for_each(|line| print(&visible(line)))
 }
 
-/// A reader that goes away, such as `head`, is an error like any other.
+/// Prints a line. A reader that goes away, such as `head`, has seen enough.
 fn print(text: &str) -> Done {
-    Ok(writeln!(std::io::stdout(), "{text}")?)
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        printed => Ok(printed?),
+    }
 }
 
 fn cell(value: &Value) -> String {

@@ -85,6 +85,7 @@
 //! | `http` | no | `http`: the control plane as an axum router |
 //! | `mcp` | no | `mcp`: the control plane as a server of the Model Context Protocol |
 //! | `encryption` | no | `secret::EncryptedFile`: secrets at rest |
+//! | `cache` | no | `layer::CacheLayer`: answers that are kept for a while |
 //!
 //! A feature adds API and changes no behaviour.
 
@@ -92,6 +93,7 @@ mod clock;
 mod config;
 mod context;
 mod error;
+mod observed;
 mod ops;
 mod provider;
 mod registry;
@@ -116,6 +118,7 @@ pub use config::{Config, ProviderEntry, StoreConfig};
 pub use context::Context;
 pub use error::{Error, ErrorKind, Result};
 pub use gate::Submitted;
+pub use observed::Observed;
 pub use ops::*;
 pub use opsorch_schema::*;
 pub use provider::Provider;

@@ -4,6 +4,7 @@
 
 mod conformance_page;
 mod documents;
+mod image;
 mod invariants;
 mod operations_page;
 

@@ -1,25 +1,30 @@
 //! What all requests of one router share, and what is known of each.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
-use opsorch_schema::{Capability, Operation, ProviderName};
+use opsorch_schema::Identity;
 use tokio::sync::Semaphore;
 
 use super::auth::{Authentication, Principal};
 use super::headers::Headers;
+use super::healths::Healths;
 use super::limit::Limiter;
 use super::options::Options;
+use super::places::Places;
 use super::request_id::RequestIds;
 use super::respond::Problem;
 use super::v1::Deliveries;
 use crate::{Context, Error, OpsOrch, Result};
 
-/// The most streams of events at once.
+/// The most streams of events at once, and the most of one principal.
 const MOST_STREAMS: usize = 128;
+const MOST_STREAMS_EACH: usize = 32;
+
+/// The most deliveries of vendors whose signatures are checked at once.
+const MOST_CHECKS: usize = 16;
 
 /// What all requests of one router share.
 pub(crate) struct App {
@@ -30,42 +35,27 @@ pub(crate) struct App {
     pub(super) limiter: Limiter,
     pub(super) request_ids: RequestIds,
     pub(super) deliveries: Deliveries,
+    pub(super) healths: Arc<Healths>,
     /// Places for streams of events.
-    pub(super) streams: Arc<Semaphore>,
-    /// The first provider that is routed for each operation.
-    first: BTreeMap<Operation, ProviderName>,
-    served: BTreeSet<Capability>,
+    pub(super) streams: Places<Identity>,
+    /// Places for checks of signatures.
+    pub(super) checks: Semaphore,
 }
 
 impl App {
     pub(super) fn new(ops: OpsOrch, auth: Authentication, options: Options) -> Self {
-        let first = |operation: &Operation| {
-            let provider = ops.routed(*operation).first()?.name().clone();
-            Some((*operation, provider))
-        };
-        let first: BTreeMap<_, _> = Operation::ALL.iter().filter_map(first).collect();
         Self {
             headers: Headers::new(&options.cors_origin),
             limiter: Limiter::new(options.rate_limit),
             request_ids: RequestIds::default(),
             deliveries: Deliveries::default(),
-            streams: Arc::new(Semaphore::new(MOST_STREAMS)),
-            served: first.keys().map(|operation| operation.capability()).collect(),
-            first,
+            healths: Arc::default(),
+            streams: Places::new(MOST_STREAMS, MOST_STREAMS_EACH),
+            checks: Semaphore::new(MOST_CHECKS),
             ops,
             auth,
             options,
         }
-    }
-
-    /// Whether any operation of a capability has a provider.
-    pub(super) fn serves(&self, capability: Capability) -> bool {
-        self.served.contains(&capability)
-    }
-
-    /// The provider that answers where OpsOrch has only one.
-    pub(super) fn first_provider(&self, operation: Operation) -> Option<&ProviderName> {
-        self.first.get(&operation)
     }
 }
 

@@ -86,12 +86,17 @@ impl Authentication {
         if let Some(principal) = inner.keys.find(token, now) {
             return Ok(principal);
         }
+        let mut unavailable = None;
         for jwt in jwt::looks_like_one(token).then_some(&inner.jwts).into_iter().flatten() {
-            if let Some(actor) = jwt.verify(token, now).await? {
-                return Ok(Principal::new(actor, Arc::clone(&inner.access)));
+            match jwt.verify(token, now).await {
+                Ok(Some(actor)) => return Ok(Principal::new(actor, Arc::clone(&inner.access))),
+                Ok(None) => {}
+                // A token of people is not taken for one while it is not known whether it is a service's.
+                Err(error) if !jwt.is_of_people() => return Err(error),
+                Err(error) => unavailable = unavailable.or(Some(error)),
             }
         }
-        Err(unauthenticated())
+        Err(unavailable.unwrap_or_else(unauthenticated))
     }
 }
 
@@ -170,7 +175,7 @@ impl AuthenticationBuilder {
     ///
     /// # Errors
     /// `Invalid` if nobody could get in and anonymous access is not allowed, for an empty token, for a key that is there
-    /// twice, and for an issuer without keys.
+    /// twice, for an issuer without keys, and for two of the same issuer and audience.
     pub fn build(self) -> Result<Authentication> {
         let access = self.access.unwrap_or_else(|| Arc::new(RoleAccess));
         if self.keys.is_empty() && self.jwts.is_empty() && self.bearer.is_none() && self.anonymous.is_none() {
@@ -191,7 +196,16 @@ impl AuthenticationBuilder {
             let actor = Actor::service("anonymous").role(role).authenticated_by(principal::ANONYMOUS);
             Principal::new(actor, Arc::clone(&access))
         });
-        let jwts = self.jwts.into_iter().map(Jwt::into_verifier).collect::<Result<_>>()?;
+        let mut jwts = self.jwts.into_iter().map(Jwt::into_verifier).collect::<Result<Vec<_>>>()?;
+        for (index, jwt) in jwts.iter().enumerate() {
+            if jwts.iter().skip(index + 1).any(|other| other.overlaps(jwt)) {
+                let message =
+                    "two are configured for the same issuer and audience; whose its tokens are would not be clear";
+                return Err(Error::invalid("jwt", message).with_context("issuer", jwt.issuer()));
+            }
+        }
+        // A token that is for both audiences is a service's, which can do less.
+        jwts.sort_by_key(JwtVerifier::is_of_people);
         let keys = ApiKeys::new(keys, &access)?;
         Ok(Authentication(Arc::new(Inner { keys, jwts, anonymous, access })))
     }

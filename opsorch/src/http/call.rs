@@ -8,7 +8,7 @@ use super::route::Match;
 use crate::gate::Submitted;
 use crate::ops::{Ask, Submission};
 use crate::transport::HeaderMap;
-use crate::{Context, Error, OpsOrch, Result};
+use crate::{Context, Error, Observed, OpsOrch, Result};
 
 /// A read or a change, ready to pass its door.
 #[allow(clippy::large_enum_variant)] // it is moved once
@@ -47,12 +47,15 @@ impl Call {
         Ok(Self::Change(submission))
     }
 
-    /// Passes the door.
-    pub(crate) async fn pass(self, ops: &OpsOrch, cx: &Context) -> Result<Submitted<Response>> {
+    /// Passes the door. Of a read it is said how fresh the answer is.
+    pub(crate) async fn pass(self, ops: &OpsOrch, cx: &Context) -> Result<(Submitted<Response>, Option<Observed>)> {
         match self {
-            Self::Read(ask) => ops.query(cx, ask).await.map(Submitted::Done),
+            Self::Read(ask) => {
+                let (response, observed) = ops.observe(cx, ask).await?;
+                Ok((Submitted::Done(response), Some(observed)))
+            }
             // A change has a long way to go: a read must not carry the room for it.
-            Self::Change(submission) => Box::pin(ops.submit(cx, submission)).await,
+            Self::Change(submission) => Ok((Box::pin(ops.submit(cx, submission)).await?, None)),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! OpsOrch's routes: its paths, bodies, statuses and codes, generated from the table of operations.
 //!
 //! What is added travels in headers, so that bodies stay as they are: `X-OpsOrch-Complete` and `Link` on lists,
-//! `Idempotency-Key` and `X-OpsOrch-Reason` on changes. A change that waits for people answers 202 with the request.
+//! `X-OpsOrch-Observed` and `Age` on reads, `Idempotency-Key` and `X-OpsOrch-Reason` on changes. A change that waits for people answers 202 with the request.
 
 mod configure;
 mod decode;
@@ -71,7 +71,7 @@ async fn answer(app: &App, caller: &Caller, request: Request) -> Result<Response
     let Some(found) = route::find(&parts.method, path) else { return Ok(not_found()) };
     let operation = found.row.operation;
     let missing = || Failure::no_provider(operation.capability());
-    let provider = app.first_provider(operation).ok_or_else(missing)?;
+    let provider = app.ops.first_routed(operation).ok_or_else(missing)?;
     let call = match read_call(app, &found, &parts, body).await {
         Ok(call) => call,
         // Who may not ask at all is told that, and not what is wrong with the question.
@@ -79,14 +79,20 @@ async fn answer(app: &App, caller: &Caller, request: Request) -> Result<Response
             return Err(app.ops.check_access(&caller.cx, operation).await.map_or_else(Into::into, |()| failure));
         }
     };
-    let call = call.on(Some(provider.clone())).noted(&parts.headers)?;
-    match call.pass(&app.ops, &caller.cx).await? {
+    let ruled = match &call {
+        Call::Change(submission) => app.ops.by_rule(&submission.action),
+        Call::Read(_) => None,
+    };
+    let call = call.on(ruled.or(Some(provider))).noted(&parts.headers)?;
+    let (submitted, observed) = call.pass(&app.ops, &caller.cx).await?;
+    match submitted {
         Submitted::Done(response) => {
             let body = Body(&response);
             let mut reply = respond::json(found.row.status, &body, body.size())?;
             if let Some(page) = call::completeness(&response) {
                 respond::tell_completeness(&mut reply, page);
             }
+            respond::tell_observed(&mut reply, observed, &**app.ops.clock());
             Ok(reply)
         }
         Submitted::Pending(request) => Ok(respond::json(StatusCode::ACCEPTED, &request, 1024)?),
@@ -129,7 +135,7 @@ fn unconfigured(app: &App, method: &Method, path: &str) -> Option<Capability> {
         (_, "services/query") => Capability::Service,
         _ => route::find(method, path)?.row.operation.capability(),
     };
-    (!app.serves(capability)).then_some(capability)
+    (!app.ops.serves(capability)).then_some(capability)
 }
 
 /// Reads the input of a route from its path, its address and its body.

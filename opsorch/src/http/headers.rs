@@ -28,7 +28,7 @@ const METHODS: HeaderValue = HeaderValue::from_static("GET,POST,PATCH,OPTIONS");
 
 /// What a page of another origin may read.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "Link, X-OpsOrch-Complete, X-Request-Id, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset",
+    "Link, X-OpsOrch-Complete, X-OpsOrch-Observed, Age, X-Request-Id, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset",
 );
 
 /// An answer is data: nothing in it is to be run, framed or guessed at, and no cache keeps it.

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-use super::configure::{Configure, Configuring};
+use super::configure::Configuring;
 use super::host::Hosts;
 use super::limit::RateLimit;
 use super::v1::WebhookSink;
 use crate::layer::MetricsLayer;
+use crate::secret::SecretStore;
 use crate::{Error, Result};
 
 /// What can be set about a [`router`](super::router_with): limits, which hosts and origins it answers to, and what it lets
@@ -38,6 +39,7 @@ pub struct Options {
     pub(super) rate_limit: Option<RateLimit>,
     pub(super) compress_from: u64,
     pub(super) configuring: Option<Arc<Configuring>>,
+    pub(super) configurable_secrets: Vec<String>,
     pub(super) webhook_sink: Option<Arc<dyn WebhookSink>>,
     pub(super) metrics: Option<MetricsLayer>,
 }
@@ -54,6 +56,7 @@ impl Options {
             rate_limit: Some(RateLimit::default()),
             compress_from: 1024,
             configuring: None,
+            configurable_secrets: Vec::new(),
             webhook_sink: None,
             metrics: None,
         }
@@ -113,10 +116,24 @@ impl Options {
         self
     }
 
-    /// Lets admins configure providers by `POST /providers/{capability}`, which `configure` does. A request may name a plugin
-    /// only by one of these paths, to the letter.
-    pub fn configure(mut self, configure: impl Configure, plugins: impl IntoIterator<Item = PathBuf>) -> Self {
-        self.configuring = Some(Arc::new(Configuring::new(configure, plugins)));
+    /// Lets admins configure the provider of a capability, by `POST /providers/{capability}` and `POST /v1/providers/{capability}`.
+    /// It serves from then on ([`OpsOrch::install`](crate::OpsOrch::install)), and its configuration is kept in this store, where
+    /// [`Config::with_stored`](crate::Config::with_stored) finds it at the next start.
+    ///
+    /// An admin may name every kind that the control plane knows, but a plugin only by one of these paths, to the letter, and no
+    /// variable, no file and, but for [`configurable_secrets`](Self::configurable_secrets), no secret of the server. What a kind
+    /// can read or reach, whoever is an admin can.
+    pub fn configure(mut self, store: impl SecretStore, plugins: impl IntoIterator<Item = PathBuf>) -> Self {
+        self.configuring = Some(Arc::new(Configuring::new(Arc::new(store), plugins)));
+        self
+    }
+
+    /// Lets a configuration over HTTP name the secrets of the store below this place: with `shared`, `secret:shared/jira` and not
+    /// `secret:shared`. Without a call it names none, because it also says where a secret is sent: **whoever is an admin can have
+    /// these secrets**. `providers/…`, where the configurations are kept, is never named, and an empty place allows nothing.
+    pub fn configurable_secrets(mut self, place: impl Into<String>) -> Self {
+        let place: String = place.into();
+        self.configurable_secrets.push(place.trim_end_matches('/').to_owned());
         self
     }
 

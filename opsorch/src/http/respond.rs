@@ -3,20 +3,24 @@
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, LINK};
+use chrono::SecondsFormat;
+use http::header::{AGE, CONTENT_TYPE, LINK};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 use url::form_urlencoded;
 
 use super::call::Completeness;
 use super::json;
-use crate::{Error, ErrorKind, Result};
+use crate::{Clock, Error, ErrorKind, Observed, Result};
 
 /// The content type of JSON, as OpsOrch sends it.
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Whether a list is everything there is.
 pub(super) const COMPLETE: HeaderName = HeaderName::from_static("x-opsorch-complete");
+
+/// When what is read was observed.
+pub(super) const OBSERVED: HeaderName = HeaderName::from_static("x-opsorch-observed");
 
 /// A JSON body; `size` is about how long it gets.
 pub(super) fn json<T: Serialize + ?Sized>(status: StatusCode, value: &T, size: usize) -> Result<Response> {
@@ -33,6 +37,19 @@ pub(super) fn tell_completeness(response: &mut Response, page: Completeness<'_>)
     let query = form_urlencoded::Serializer::new(String::new()).append_pair("cursor", cursor.as_str()).finish();
     if let Ok(link) = HeaderValue::try_from(format!("<?{query}>; rel=\"next\"")) {
         response.headers_mut().insert(LINK, link);
+    }
+}
+
+/// Says how fresh an answer is: `X-OpsOrch-Observed` (RFC 3339), and, if it was kept, its `Age` in seconds (RFC 9111, section
+/// 5.1).
+pub(super) fn tell_observed(response: &mut Response, observed: Option<Observed>, clock: &dyn Clock) {
+    let Some(observed) = observed else { return };
+    if let Ok(at) = HeaderValue::try_from(observed.at.to_rfc3339_opts(SecondsFormat::AutoSi, true)) {
+        response.headers_mut().insert(OBSERVED, at);
+    }
+    if observed.cached {
+        let age = (clock.now() - observed.at).num_seconds().max(0);
+        response.headers_mut().insert(AGE, HeaderValue::from(age));
     }
 }
 

@@ -60,6 +60,7 @@ routes! {
     GET "/health" Guard::Authenticated => health::alive;
     GET "/ready" Guard::Role(Role::Viewer) => health::ready;
     GET "/providers" Guard::Role(Role::Viewer) => providers::list;
+    POST "/providers/{capability}" Guard::Role(Role::Admin) => providers::configure;
     GET "/providers/{provider}/health" Guard::Role(Role::Viewer) => providers::health;
     POST "/investigate" Guard::Role(Role::Viewer) => investigate::investigate;
     GET "/approvals" Guard::Role(Role::Viewer) => approvals::list;

@@ -1,5 +1,6 @@
 //! Calls of tools: from arguments through one of the two doors to an answer of bounded length.
 
+use chrono::SecondsFormat;
 use opsorch_schema::{
     ApprovalRequest, Capability, Effect, GrantId, GrantState, Investigate, Operation, ProviderName, Response,
     UnknownName,
@@ -15,7 +16,7 @@ use super::inert::make_visible;
 use super::names::{self, Input};
 use crate::gate::Submitted;
 use crate::http::beside::{Call, Caller, Listed, typed};
-use crate::{Context, Error, OpsOrch, Provider, Result};
+use crate::{Context, Error, Observed, OpsOrch, Provider, Result};
 
 /// How often a page is asked for again with a lower limit, before its end is left out instead.
 const ATTEMPTS: usize = 4;
@@ -23,16 +24,29 @@ const ATTEMPTS: usize = 4;
 type Arguments = Map<String, Value>;
 
 /// What a tool answers.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Answer {
     pub(super) value: Value,
     /// What is to be said beside it: that it was shortened, and how to go on.
     pub(super) notes: Vec<String>,
+    /// How fresh it is, of a read.
+    pub(super) observed: Option<Observed>,
+}
+
+impl Answer {
+    /// Says how fresh it is; in words too if it was kept, because not every client shows the rest to its agent.
+    fn observed(mut self, observed: Option<Observed>) -> Self {
+        if let Some(kept) = observed.filter(|observed| observed.cached) {
+            let at = kept.at.to_rfc3339_opts(SecondsFormat::Secs, true);
+            self.notes.push(format!("This is as of {at}: it was read for another call, and kept."));
+        }
+        Self { observed, ..self }
+    }
 }
 
 impl From<Value> for Answer {
     fn from(value: Value) -> Self {
-        Self { value, notes: Vec::new() }
+        Self { value, ..Self::default() }
     }
 }
 
@@ -82,7 +96,7 @@ impl Desk<'_> {
         }
         let submitted = call.pass(self.ops, self.cx()).await;
         Ok(submitted.and_then(|submitted| {
-            let value = match submitted {
+            let value = match submitted.0 {
                 Submitted::Done(response) => json!({ "status": "done", "result": content(&response)? }),
                 Submitted::Pending(request) => told(&request, Some("waiting"))?,
             };
@@ -98,25 +112,25 @@ impl Desk<'_> {
         loop {
             let asked = paged(operation, arguments.clone(), &resume)?;
             let call = typed(operation, input(operation, asked)?)?.on(on.clone());
-            let mut value = match call.pass(self.ops, self.cx()).await {
-                Ok(Submitted::Done(response)) => match content(&response) {
-                    Ok(value) => value,
+            let (mut value, observed) = match call.pass(self.ops, self.cx()).await {
+                Ok((Submitted::Done(response), observed)) => match content(&response) {
+                    Ok(value) => (value, observed),
                     Err(error) => return Ok(Err(error)),
                 },
-                Ok(Submitted::Pending(_)) => return Ok(Err(Error::unexpected("a read waits for nobody"))),
+                Ok((Submitted::Pending(_), _)) => return Ok(Err(Error::unexpected("a read waits for nobody"))),
                 Err(error) => return Ok(Err(error)),
             };
             make_visible(&mut value);
             if !names::is_list(operation) {
-                return Ok(self.narrowed(value, &resume));
+                return Ok(self.narrowed(value, &resume).map(|answer| answer.observed(observed)));
             }
             let fit = self.budget.items(&value);
             if !names::is_paged(operation) || attempts == ATTEMPTS || resume.skip > 0 {
-                return Ok(self.first_items(value, &resume));
+                return Ok(self.first_items(value, &resume).map(|answer| answer.observed(observed)));
             }
             let had = value.get("items").and_then(Value::as_array).map_or(0, Vec::len);
             if resume.offset > 0 || self.budget.fits(&value) || had <= 1 {
-                return Ok(self.narrowed(value, &resume));
+                return Ok(self.narrowed(value, &resume).map(|answer| answer.observed(observed)));
             }
             // Asked again for as many as fit, the provider gives a cursor that leads on without gap or repeat.
             resume.limit = Some(u32::try_from(fit.clamp(1, had - 1)).unwrap_or(1));
@@ -159,7 +173,7 @@ impl Desk<'_> {
         }
         let narrowed = self.narrowed(answer.value, resume)?;
         answer.notes.extend(narrowed.notes);
-        Ok(Answer { value: narrowed.value, notes: answer.notes })
+        Ok(Answer { value: narrowed.value, ..answer })
     }
 
     /// The value, with long texts and arrays in part if it would not fit otherwise.
@@ -175,7 +189,7 @@ impl Desk<'_> {
                 "Call the tool again with the same arguments and the cursor `{cursor}` for the next part."
             ));
         }
-        Ok(Answer { value: narrowed.value, notes })
+        Ok(Answer { value: narrowed.value, notes, ..Answer::default() })
     }
 
     /// What came of a change, which is not asked for twice.
@@ -187,11 +201,12 @@ impl Desk<'_> {
         match self.budget.narrow(&value, &Resume::default()) {
             Ok(narrowed) => {
                 let note = format!("This answer is shown in part: {}; {rest}.", some(&narrowed.cuts));
-                Ok(Answer { value: narrowed.value, notes: vec![note] })
+                Ok(Answer { value: narrowed.value, notes: vec![note], ..Answer::default() })
             }
             Err(_) => {
                 let short = json!({ "status": value.get("status"), "next": "It is too long to be shown." });
-                Ok(Answer { value: short, notes: vec![format!("The result is too long to be shown; {rest}.")] })
+                let notes = vec![format!("The result is too long to be shown; {rest}.")];
+                Ok(Answer { value: short, notes, ..Answer::default() })
             }
         }
     }
@@ -207,7 +222,8 @@ impl Desk<'_> {
                 let wanted = |provider: &Provider| {
                     capability.is_none_or(|wanted| provider.operations().iter().any(|one| one.capability() == wanted))
                 };
-                let items: Vec<_> = self.ops.providers().filter(|provider| wanted(provider)).map(Listed::of).collect();
+                let providers: Vec<_> = self.ops.providers().filter(|provider| wanted(provider)).collect();
+                let items: Vec<_> = providers.iter().map(|provider| Listed::of(provider)).collect();
                 self.first_items(json!({ "items": json_of(&items)? }), &resume)
             }
             Other::ListApprovals => {

@@ -169,7 +169,11 @@ impl ServerHandler for Handler {
 fn result(answer: Answer) -> Result<CallToolResult> {
     let mut content = vec![ContentBlock::text(NOTICE), ContentBlock::text(beside::inert(&answer.value)?)];
     content.extend(answer.notes.into_iter().map(ContentBlock::text));
-    let mut result = CallToolResult::success(content).with_meta(Some(untrusted()));
+    let mut meta = untrusted();
+    if let Some(observed) = answer.observed {
+        meta.0.insert("opsorch/observed".into(), json!(observed));
+    }
+    let mut result = CallToolResult::success(content).with_meta(Some(meta));
     result.structured_content = Some(answer.value);
     Ok(result)
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use futures_util::StreamExt;
+use opsorch::http::{ApiKey, Authentication, Options, Role};
 use opsorch::{Actor, Context, CreateTicket};
 use tower::ServiceExt;
 
@@ -89,10 +90,46 @@ async fn an_id_of_nobody_is_refused_and_so_is_one_stream_too_many() {
         reply.expect(400);
     }
     let mut open = Vec::new();
-    for _ in 0..128 {
+    for _ in 0..32 {
         open.push(Stream::open(&api, "", None).await);
     }
     api.get("/v1/events").await.expect(503);
     open.pop();
     api.get("/v1/events").await.expect(200);
+}
+
+#[tokio::test]
+async fn nobody_holds_the_streams_of_all() {
+    let world = World::new().await;
+    let mut auth = Authentication::builder();
+    let mut keys = Vec::new();
+    for name in ["alice", "bob", "carol", "dave", "erin"] {
+        let (secret, key) = ApiKey::generate(Actor::user(name).role(Role::Viewer)).unwrap();
+        auth = auth.api_key(key);
+        keys.push(format!("Bearer {}", secret.expose()));
+    }
+    let api = world.api(auth.build().unwrap(), Options::new());
+    let mut open = Vec::new();
+    for key in &keys[..4] {
+        for place in 0..33 {
+            let request = http::Request::builder().uri("/v1/events").header("Authorization", key);
+            let response = api.0.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+            assert_eq!(response.status(), if place < 32 { 200 } else { 503 });
+            open.push(response);
+        }
+    }
+    let erin = [("Authorization", keys[4].as_str())];
+    api.send(http::Method::GET, "/v1/events", &erin, "").await.expect(503);
+    drop(open);
+    api.send(http::Method::GET, "/v1/events", &erin, "").await.expect(200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_of_this_process_is_told_at_once() {
+    let world = World::new().await;
+    let mut stream = Stream::open(&world.open(), "", None).await;
+    let started = tokio::time::Instant::now();
+    write(&world).await;
+    assert_eq!(stream.ids(2).await, [0, 1]);
+    assert_eq!(started.elapsed(), Duration::ZERO, "it did not wait for the next look at the log");
 }

@@ -1,10 +1,11 @@
 //! What vendors send by themselves: signed, bounded, and handed over once.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use opsorch::capability::{Delivery, OtherEvent, Webhook, WebhookEvent, WebhookReceiver};
 use opsorch::gate::Access;
-use opsorch::http::{Authentication, Options, Role, WebhookDelivery, WebhookSink};
+use opsorch::http::{Authentication, Options, RateLimit, Role, WebhookDelivery, WebhookSink};
 use opsorch::transport::Method;
 use opsorch::{Context, Error, ErrorKind, Fields, Operation, Provider, Result, Target, async_trait};
 
@@ -90,6 +91,21 @@ async fn a_delivery_that_is_too_long_or_not_taken_is_refused() {
     api.send(Method::POST, "/v1/hooks/signed", &signed, &"x".repeat(65)).await.expect(413);
     let reply = api.send(Method::POST, "/v1/hooks/signed", &signed, "x").await;
     assert!(!reply.expect(503).text().contains("s3cr3t"), "the vendor learns nothing");
+}
+
+#[tokio::test]
+async fn a_stranger_uses_up_nothing_of_what_a_vendor_may_send() {
+    let vendor = Provider::new("signed").with_webhook_receiver(Arc::new(Vendor));
+    let world = World::with(crate::support::allow, |builder| builder.provider(vendor)).await;
+    let limit = RateLimit::new(2, Duration::from_secs(60)).unwrap();
+    let api = world.api(shared(), Options::new().rate_limit(limit));
+    for _ in 0..100 {
+        api.send(Method::POST, "/v1/hooks/signed", &[("X-Signature", "wrong")], "x").await.expect(401);
+    }
+    let signed = [("X-Signature", "right")];
+    for expected in [200, 200, 429] {
+        api.send(Method::POST, "/v1/hooks/signed", &signed, "d-1").await.expect(expected);
+    }
 }
 
 /// Lets nobody near one provider.

@@ -171,6 +171,7 @@ async fn only_a_person_is_a_person() {
         ("gty", json!("client-credentials")),
         ("gty", json!(["client_credentials"])),
         ("idtyp", json!("app")),
+        ("oid", json!("alice")),
         ("preferred_username", json!("service-account-deployer")),
     ];
     for (name, value) in clients {
@@ -182,9 +183,57 @@ async fn only_a_person_is_a_person() {
         let person = who(&auth(people()), &hs256(&with(name, value)), &clock).await.unwrap();
         assert_eq!(person.to_string(), "user alice@https://id.example", "{name}");
     }
+    let mut delegated = with("oid", json!("alice"));
+    delegated["scp"] = json!("ops.read");
+    let person = who(&auth(people()), &hs256(&delegated), &clock).await.unwrap();
+    assert_eq!(person.to_string(), "user alice@https://id.example", "somebody delegated it");
     let services = Jwt::services(ISSUER, "ops").hs256(&Secret::new(SECRET)).unwrap();
     let service = who(&auth(services), &hs256(&claims()), &clock).await.unwrap();
     assert_eq!(service.to_string(), "service alice@https://id.example");
+}
+
+/// An issuer whose keys cannot be fetched.
+#[derive(Debug)]
+struct Down;
+
+#[async_trait]
+impl Transport for Down {
+    async fn send(&self, _: Request) -> Result<Reply> {
+        Err(Error::new(ErrorKind::Unavailable, "it is down"))
+    }
+}
+
+#[tokio::test]
+async fn of_two_audiences_of_one_issuer_each_is_tried_and_a_token_for_both_is_a_services() {
+    let clock = ManualClock::default();
+    let services = || Jwt::services(ISSUER, "machines").hs256(&Secret::new(SECRET)).unwrap();
+    let both = Authentication::builder().jwt(people()).jwt(services()).build().unwrap();
+    for (audience, kind) in
+        [(json!("ops"), "user"), (json!("machines"), "service"), (json!(["ops", "machines"]), "service")]
+    {
+        let actor = who(&both, &hs256(&with("aud", audience)), &clock).await.unwrap();
+        assert_eq!(actor.to_string(), format!("{kind} alice@https://id.example"));
+    }
+
+    // One whose keys cannot be fetched stands in the way of nobody but its own.
+    let url = || "https://id.example/keys".parse().unwrap();
+    let other_people = Jwt::people(ISSUER, "others").jwks(url(), Arc::new(Down)).unwrap();
+    let auth = Authentication::builder().jwt(other_people).jwt(people()).build().unwrap();
+    assert!(who(&auth, &hs256(&claims()), &clock).await.is_ok());
+    let error = who(&auth, &hs256(&with("aud", json!("others"))), &clock).await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Unavailable);
+    let machines = Jwt::services(ISSUER, "machines").jwks(url(), Arc::new(Down)).unwrap();
+    let auth = Authentication::builder().jwt(people()).jwt(machines).build().unwrap();
+    assert!(who(&auth, &hs256(&claims()), &clock).await.is_ok());
+    let error = who(&auth, &hs256(&with("aud", json!(["ops", "machines"]))), &clock).await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Unavailable, "it may be a service's");
+}
+
+#[test]
+fn two_for_the_same_tokens_are_refused() {
+    let services = Jwt::services(ISSUER, "ops").hs256(&Secret::new(SECRET)).unwrap();
+    let error = Authentication::builder().jwt(people()).jwt(services).build().unwrap_err().to_string();
+    assert!(error.contains("same issuer and audience") && error.contains(ISSUER), "{error}");
 }
 
 #[test]

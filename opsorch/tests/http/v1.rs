@@ -1,7 +1,7 @@
 //! `/v1`: whole pages, problems, and the same answers wherever the router is nested.
 
 use opsorch::transport::Method;
-use opsorch::{Event, Incident, ManualClock, Operation};
+use opsorch::{Capability, Event, Incident, ManualClock, Operation, RoutingRule, Service};
 use opsorch_testkit::{Fault, MemoryProvider};
 use serde_json::json;
 
@@ -126,4 +126,56 @@ async fn a_change_that_waits_answers_202_with_the_request() {
     let api = World::with(ask, |builder| builder).await.open();
     let request = api.post("/v1/tickets", "{\"title\":\"x\"}").await.expect(202).json();
     assert_eq!(request["state"], "requested");
+}
+
+#[tokio::test]
+async fn duplicates_are_told_here_and_the_compatible_list_is_of_one_provider() {
+    let other = MemoryProvider::new(ManualClock::default());
+    let world = World::with(crate::support::allow, |builder| {
+        builder.provider(other.provider("another")).identity(Capability::Service, ["name"])
+    })
+    .await;
+    let listed = |page: &serde_json::Value| page["items"].as_array().unwrap().len();
+    let api = world.open();
+    let before = api.post("/v1/services/query", "{}").await.expect(200).json();
+    assert!(before.get("duplicates").is_none() && listed(&before) > 0, "{before}");
+    let name = before["items"][0]["name"].as_str().unwrap();
+    let body = api.post("/services/query", "{}").await.expect(200).text().to_owned();
+    other.seed_service(Service::new("other", name));
+
+    let page = api.post("/v1/services/query", "{}").await;
+    assert_eq!(page.header("x-opsorch-complete"), "true");
+    let page = page.json();
+    assert_eq!(listed(&page), listed(&before));
+    let told = json!([{
+        "kept": { "provider": "another", "id": "other" },
+        "dropped": { "provider": "tracker", "id": before["items"][0]["id"] },
+        "rule": "service: name",
+    }]);
+    assert_eq!(page["duplicates"], told);
+    let after = api.post("/services/query", "{}").await.expect(200).text().to_owned();
+    assert_ne!(after, body, "the first provider, `another`, has one now");
+    assert!(!after.contains("duplicates"), "{after}");
+}
+
+#[tokio::test]
+async fn routing_rules_come_before_the_first_provider_of_a_compatible_route() {
+    let other = MemoryProvider::new(ManualClock::default());
+    let world = World::with(crate::support::allow, |builder| {
+        let rule = RoutingRule::new(Capability::Incident, "tracker").service("pay-*");
+        builder.provider(other.provider("another")).routing(rule)
+    })
+    .await;
+    let api = world.open();
+    let calls = || (other.calls(Operation::IncidentCreate), world.vendor.calls(Operation::IncidentCreate));
+    let incident =
+        |service: &str| json!({ "title": "x", "status": "open", "severity": "high", "service": service }).to_string();
+    api.post("/incidents", &incident("pay-api")).await.expect(201);
+    assert_eq!(calls(), (0, 1));
+    api.post("/incidents", &incident("web")).await.expect(201);
+    assert_eq!(calls(), (1, 1), "the first that is routed");
+    let made = api.post("/v1/incidents", &incident("pay-api")).await.expect(201).json();
+    assert_eq!((made["provider"].as_str(), calls()), (Some("tracker"), (1, 2)));
+    let refused = api.post("/v1/incidents", &incident("web")).await.expect(400).json();
+    assert_eq!(refused["field"], "on", "{refused}");
 }

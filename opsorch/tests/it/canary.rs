@@ -182,7 +182,7 @@ async fn everything_seen(url: &str, token: &str) -> String {
     seen.debug(&ops);
     seen.debug(&store);
     for provider in ops.providers() {
-        seen.debug(provider);
+        seen.debug(&provider);
         seen.debug(&provider.target(None));
     }
     drop(guard);

@@ -494,11 +494,13 @@ proptest! {
     fn pages_one_after_the_other_are_the_whole_list(
         ages in prop::collection::vec(prop::collection::vec(prop::option::weighted(0.9, 0..5_u64), 0..9), 3),
         limits in prop::collection::vec(1..7_u32, 1..4),
+        delays in prop::collection::vec(0..50_u64, 3),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let (whole, pages) = runtime.block_on(async {
-            let sources = Sources::new([0, 1, 2].map(|index| ages[index].as_slice()), |builder| builder).await;
-            let whole = sources.query(TicketQuery::new().limit(1_000)).await.unwrap();
+            let ages = [0, 1, 2].map(|index| ages[index].as_slice());
+            let whole = Sources::new(ages, |builder| builder).await.query(TicketQuery::new().limit(1_000)).await.unwrap();
+            let sources = Sources::new(ages, |builder| builder.layer(Late(delays))).await;
             let (mut pages, mut query) = (Vec::new(), TicketQuery::new());
             for limit in limits.iter().copied().cycle() {
                 let page = sources.query(query.clone().limit(limit)).await.unwrap();
@@ -512,6 +514,28 @@ proptest! {
             (whole.items, pages)
         });
         prop_assert_eq!(whole, pages);
+    }
+
+    #[test]
+    fn a_dead_source_costs_its_deadline_and_is_named_whenever_the_others_answer(
+        ages in prop::collection::vec(prop::collection::vec(0..5_u64, 0..6), 3),
+        dead in 0..3_usize,
+        delays in prop::collection::vec(0..1_900_u64, 3),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let ages: Vec<Vec<_>> = ages.into_iter().map(|ages| ages.into_iter().map(Some).collect()).collect();
+        let (page, elapsed) = runtime.block_on(async {
+            let late = |builder: Builder| builder.layer(TimeoutLayer::new(Duration::from_secs(2))).layer(Late(delays));
+            let sources = Sources::new([0, 1, 2].map(|index| ages[index].as_slice()), late).await;
+            sources.fault(NAMES[dead], Fault::Hang);
+            let started = Instant::now();
+            (sources.query(TicketQuery::new()).await.unwrap(), started.elapsed())
+        });
+        prop_assert_eq!(elapsed, Duration::from_secs(2));
+        prop_assert_eq!(sources_of(&page), [(NAMES[dead], "timeout", true)]);
+        let alive: usize = (0..3).filter(|index| *index != dead).map(|index| ages[index].len()).sum();
+        prop_assert_eq!(page.items.len(), alive);
+        prop_assert!(page.items.is_sorted_by(|one, other| one.created_at >= other.created_at), "{:#?}", page);
     }
 }
 

@@ -1,8 +1,13 @@
 //! The layers: their order, and what each of ours does with time, errors and traces.
 
 mod breaker;
+#[cfg(feature = "cache")]
+mod cache;
 mod concurrency;
+mod fault;
 mod metrics;
+mod observed;
+mod retry;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -252,6 +257,23 @@ async fn a_call_ends_at_its_limit_or_at_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_inside_of_a_timeout_sees_the_deadline_and_gives_up_in_time() {
+    let world =
+        World::with(allow, |builder| builder.layer(TimeoutLayer::new(seconds(3))).layer(RetryLayer::new(2))).await;
+    for (asked, tries, kind) in
+        [(seconds(2), 2, None), (seconds(5), 1, Some(ErrorKind::RateLimited { retry_after: Some(seconds(5)) }))]
+    {
+        let before = world.vendor.calls(READ);
+        world.vendor.faults().next(READ, busy(Some(asked)));
+        let started = Instant::now();
+        let error = read(&world, &cx().timeout(seconds(60))).await.err();
+        assert_eq!(error.map(|error| error.kind().clone()), kind, "the vendor's word, and no timeout");
+        assert_eq!(world.vendor.calls(READ) - before, tries);
+        assert!(started.elapsed() < seconds(3));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_in_time_is_left_alone() {
     let world = world_with(TimeoutLayer::new(seconds(3))).await;
     world.vendor.faults().next(READ, Fault::Delay(millis(2999)));
@@ -273,7 +295,7 @@ async fn after_the_deadline_nothing_is_sent() {
 #[tokio::test(start_paused = true)]
 async fn a_timeout_inside_a_retry_counts_for_each_attempt_and_one_outside_for_all() {
     let (timeout, retry) = (TimeoutLayer::new(seconds(1)), RetryLayer::new(3));
-    let each = World::with(allow, |builder| builder.layer(retry).layer(timeout)).await;
+    let each = World::with(allow, |builder| builder.layer(retry.clone()).layer(timeout)).await;
     let all = World::with(allow, |builder| builder.layer(timeout).layer(retry)).await;
     for (world, calls) in [(each, 3), (all, 1)] {
         (0..3).for_each(|_| world.vendor.faults().next(READ, Fault::Hang));

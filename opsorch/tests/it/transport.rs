@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod broken;
+mod budget;
 mod canary;
 mod paths;
 mod redirects;

@@ -1,5 +1,9 @@
-//! One call is the same call through Rust, HTTP and MCP: the same decision, the same result or kind of error, the same
-//! entries in the audit log, the same digest.
+//! One call is the same call through Rust, HTTP and MCP, and with its provider in another process: the same decision, the same
+//! result or kind of error, the same entries in the audit log, the same digest.
+//!
+//! The door of plugins leads out: nobody calls a control plane through it, but what a plugin is sent is the same value. It
+//! makes a change only under an approval whose digest it has computed itself, from the input and the target that it was sent.
+//! To be the same target it is given the kind and the fingerprint of the provider in memory, which is what it serves.
 
 use std::sync::Arc;
 
@@ -13,6 +17,8 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use crate::samples::{self, arguments, is_write, tool};
+#[cfg(feature = "plugin")]
+use crate::support::vendor;
 use crate::support::{Client, MODERN, World};
 
 /// What came of a call.
@@ -72,6 +78,10 @@ struct Case {
 
 impl Case {
     async fn world(&self) -> World {
+        self.world_with(|builder| builder).await
+    }
+
+    async fn world_with(&self, adjust: impl FnOnce(Builder) -> Builder) -> World {
         let says = self.says;
         let policy = move |cx: &Context, _: &Target, _: &Action| match (cx.actor().identity.subject.as_str(), says) {
             ("setup", _) | (_, Says::Allow) => Decision::allow("the policy of a test"),
@@ -79,7 +89,7 @@ impl Case {
             (_, Says::Deny) => Decision::deny("the policy of a test"),
             (_, Says::Nothing) => Decision::Abstain,
         };
-        let world = World::with(policy, |builder| builder).await;
+        let world = World::with(policy, adjust).await;
         samples::prepare(&world.ops, &Context::new(Actor::service("setup"))).await;
         world
     }
@@ -103,7 +113,17 @@ impl Case {
     }
 
     async fn by_rust(&self) -> (Came, Vec<Value>) {
-        let world = self.world().await;
+        self.in_rust(self.world().await).await
+    }
+
+    /// By Rust too, but that the provider is another process.
+    #[cfg(feature = "plugin")]
+    async fn by_plugin(&self) -> (Came, Vec<Value>) {
+        let plugin = plugin().await;
+        self.in_rust(self.world_with(|builder| builder.provider(plugin)).await).await
+    }
+
+    async fn in_rust(&self, world: World) -> (Came, Vec<Value>) {
         let cx = Context::new(self.who.actor()).within(Arc::new(RoleAccess));
         let before = length(&world).await;
         let submitted = if is_write(self.operation) {
@@ -257,7 +277,31 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// Fails unless all three say the same; answers what they say.
+/// The name by which this program knows that it is the plugin.
+#[cfg(feature = "plugin")]
+const IS_PLUGIN: &str = "OPSORCH_TEST_IS_PLUGIN";
+
+/// The provider of every other world, in a process of its own.
+#[cfg(feature = "plugin")]
+async fn plugin() -> Provider {
+    let arguments = ["same::what_other_tests_start_as_a_plugin", "--exact", "--nocapture"];
+    let config = opsorch::plugin::PluginConfig::new(std::env::current_exe().unwrap());
+    let config = arguments.into_iter().fold(config, |config, argument| config.arg(argument));
+    let config = config.env(IS_PLUGIN, opsorch::secret::SecretRef::literal("yes"));
+    let provider = config.build(&"tracker".into(), &BuildEnv::new()).await.unwrap();
+    let same = vendor().provider("tracker").target(None);
+    provider.kind(same.kind).fingerprint(same.fingerprint).scope(same.scope)
+}
+
+#[cfg(feature = "plugin")]
+#[test]
+fn what_other_tests_start_as_a_plugin() {
+    if std::env::var_os(IS_PLUGIN).is_some() {
+        runtime().block_on(opsorch::plugin::serve(vendor().provider("tracker"))).unwrap();
+    }
+}
+
+/// Fails unless all doors say the same; answers what they say.
 async fn check(case: &Case) -> (Came, Vec<Value>) {
     let by_http = case.by_http().await;
     let by_mcp = case.by_mcp().await;
@@ -271,11 +315,13 @@ async fn check(case: &Case) -> (Came, Vec<Value>) {
     let by_rust = case.by_rust().await;
     assert_eq!(by_rust, by_http, "{case:?}: Rust and HTTP");
     assert_eq!(by_rust, by_mcp, "{case:?}: Rust and MCP");
+    #[cfg(feature = "plugin")]
+    assert_eq!(by_rust, case.by_plugin().await, "{case:?}: Rust and a plugin");
     by_mcp
 }
 
 #[test]
-fn every_operation_comes_to_the_same_by_all_three() {
+fn every_operation_comes_to_the_same_by_every_door() {
     runtime().block_on(async {
         for operation in Operation::ALL {
             for says in [Says::Allow, Says::Ask] {

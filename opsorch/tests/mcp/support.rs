@@ -29,10 +29,9 @@ impl World {
     }
 
     pub(crate) async fn with(policy: impl Policy, adjust: impl FnOnce(Builder) -> Builder) -> Self {
-        let clock = ManualClock::default();
-        let vendor = MemoryProvider::seeded(7, clock.clone());
-        vendor.seed_alert(Alert::new("alert-1", "disk full", AlertStatusLevel::Firing, SeverityLevel::High));
-        let builder = OpsOrch::builder().provider(vendor.provider("tracker")).policy(policy).clock(clock);
+        let vendor = vendor();
+        let builder = OpsOrch::builder().provider(vendor.provider("tracker")).policy(policy);
+        let builder = builder.clock(ManualClock::default());
         let ops = adjust(builder).build().await.expect("it is valid");
         Self { ops, vendor }
     }
@@ -49,6 +48,13 @@ impl World {
     pub(crate) fn admin(&self) -> Http {
         self.http(user(Role::Admin), MODERN)
     }
+}
+
+/// The vendor, at a time that does not pass.
+pub(crate) fn vendor() -> MemoryProvider {
+    let vendor = MemoryProvider::seeded(7, ManualClock::default());
+    vendor.seed_alert(Alert::new("alert-1", "disk full", AlertStatusLevel::Firing, SeverityLevel::High));
+    vendor
 }
 
 pub(crate) fn allow(_: &Context, _: &Target, _: &Action) -> Decision {

@@ -1,6 +1,7 @@
 //! What is listed of the tools, and that what they answer is what is listed.
 
 use opsorch::gate::Decision;
+use opsorch::layer::{Call, Layer, Next};
 use opsorch::{Action, Actor, Context, Operation, Quorum, Target};
 use serde_json::{Value, json};
 
@@ -116,4 +117,50 @@ async fn providers_are_listed_for_one_capability_or_all() {
     }
     let problem = client.call("list-providers", json!({ "capability": "nonsense" })).await.problem();
     assert!(problem["detail"].as_str().unwrap().contains("incident, alert"), "{problem}");
+}
+
+#[tokio::test]
+async fn what_was_left_out_of_a_merged_list_is_told_with_the_rule() {
+    let other = opsorch_testkit::MemoryProvider::new(opsorch::SystemClock);
+    let world = World::with(crate::support::allow, |builder| {
+        builder.provider(other.provider("another")).identity(opsorch::Capability::Service, ["name"])
+    })
+    .await;
+    let mut client = world.admin();
+    let listed = client.call(tool(Operation::ServiceQuery), json!({})).await;
+    let first = listed.data()["items"][0].clone();
+    other.seed_service(opsorch::Service::new("other", first["name"].as_str().unwrap()));
+    let page = client.call(tool(Operation::ServiceQuery), json!({})).await;
+    let told = json!([{
+        "kept": { "provider": "another", "id": "other" },
+        "dropped": { "provider": "tracker", "id": first["id"] },
+        "rule": "service: name",
+    }]);
+    assert_eq!(page.data()["duplicates"], told, "{}", page.data());
+}
+
+#[tokio::test]
+async fn an_answer_says_how_fresh_it_is_and_one_that_was_kept_says_so_in_words() {
+    #[derive(Debug)]
+    struct Kept(Operation);
+    #[opsorch::async_trait]
+    impl Layer for Kept {
+        async fn call(&self, call: Call<'_>, next: Next<'_>) -> opsorch::Result<opsorch::Response> {
+            if call.operation() == self.0 {
+                call.observed("2025-12-31T23:59:00Z".parse().unwrap());
+            }
+            next.run().await
+        }
+    }
+    let world = World::with(crate::support::allow, |builder| builder.layer(Kept(Operation::AlertQuery))).await;
+    let mut client = world.admin();
+    let kept = client.call("query-alerts", json!({})).await;
+    assert_eq!(kept.0["_meta"]["opsorch/observed"], json!({ "at": "2025-12-31T23:59:00Z", "cached": true }));
+    assert!(kept.texts().iter().any(|text| text.starts_with("This is as of 2025-12-31T23:59:00Z")), "{}", kept.0);
+
+    let fetched = client.call("query-tickets", json!({})).await;
+    assert_eq!(fetched.0["_meta"]["opsorch/observed"], json!({ "at": "2026-01-01T00:00:00Z", "cached": false }));
+    assert!(!fetched.texts().iter().any(|text| text.contains("as of")), "{}", fetched.0);
+    let made = client.call("create-ticket", json!({ "title": "disk full" })).await;
+    assert_eq!(made.0["_meta"]["opsorch/observed"], Value::Null);
 }

@@ -136,7 +136,8 @@ async fn a_plugin_in_the_store_is_of_the_kind_plugin_and_not_ignored() {
     let error = build(Config::new().with_stored(&store).await.unwrap()).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "invalid providers.ticket.kind: unknown kind `plugin`, expected one of: desk (from: secret:providers/ticket/default)"
+        "invalid providers.ticket.kind: ticket provider plugin not registered: unknown kind `plugin`, expected one of: desk \
+         (from: secret:providers/ticket/default)"
     );
 }
 
@@ -258,7 +259,7 @@ fn a_bad_secrets_table_is_named_without_its_values() {
             .to_string()
     };
     assert!(config("nope", "{}").contains("expected one of `environment`"), "{}", config("nope", "{}"));
-    assert!(config("json", "{}").contains("secrets.path: this key is missing"), "{}", config("json", "{}"));
+    assert!(config("json", "{}").contains("basic provider requires 'path' in config"), "{}", config("json", "{}"));
     assert!(config("", "[]").contains("OPSORCH_SECRET_CONFIG"), "checked even if no store is named");
 }
 

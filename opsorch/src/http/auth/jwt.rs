@@ -30,8 +30,9 @@ const SHORTEST_SECRET: usize = 32;
 /// [`services`](Self::services); give them different audiences. Of people's tokens, one with an `act` claim (RFC 8693) is an
 /// agent that acts for the person, and one that a client got for itself is a service. Issuers mark it each in its own way;
 /// known are `client_id`, `azp`, `appid` or `cid` equal to `sub` (RFC 9068, Okta), `gty` `client-credentials` (Auth0,
-/// FusionAuth), `idtyp` `app` (Entra ID, where that optional claim is turned on) and a `preferred_username` that begins with
-/// `service-account-` (Keycloak). Of other issuers, and where a mark is missing, only the audience tells.
+/// FusionAuth), `idtyp` `app` or, where that optional claim is not turned on, an `oid` equal to `sub` without a `scp` (Entra
+/// ID) and a `preferred_username` that begins with `service-account-` (Keycloak). Of other issuers, and where a mark is
+/// missing, only the audience tells. A token that is for both audiences is a service's.
 ///
 /// ```
 /// use opsorch::http::{Authentication, Jwt};
@@ -215,6 +216,15 @@ enum Texts {
     Several(Vec<String>),
 }
 
+impl Texts {
+    fn contains(&self, text: &str) -> bool {
+        match self {
+            Self::One(one) => one == text,
+            Self::Several(several) => several.iter().any(|one| one == text),
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct Act {
     sub: String,
@@ -223,6 +233,16 @@ struct Act {
 impl JwtVerifier {
     pub(super) fn issuer(&self) -> &str {
         &self.0.issuer
+    }
+
+    /// Whether another one is for the same tokens.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        (&self.0.issuer, &self.0.audience) == (&other.0.issuer, &other.0.audience)
+    }
+
+    /// Whether it vouches for people.
+    pub(super) fn is_of_people(&self) -> bool {
+        self.0.kind == ActorKind::User
     }
 
     /// Whom a token vouches for; `None` if it is not good.
@@ -237,8 +257,8 @@ impl JwtVerifier {
             return Ok(self.actor(claims, now));
         }
         let Some(remote) = &self.0.remote else { return Ok(None) };
-        // Keys are fetched only for a token that claims to be of this issuer.
-        if self.claimed_issuer(token).as_deref() != Some(&self.0.issuer) {
+        // Keys are fetched only for a token that claims to be of this issuer, and for us.
+        if !self.is_claimed_by(token) {
             return Ok(None);
         }
         let keys = remote.keys(now, header.kid.as_deref()).await?;
@@ -260,22 +280,21 @@ impl JwtVerifier {
         })
     }
 
-    fn claimed_issuer(&self, token: &str) -> Option<String> {
+    fn is_claimed_by(&self, token: &str) -> bool {
         #[derive(Deserialize)]
         struct Claimed {
             iss: String,
+            aud: Texts,
         }
-        jsonwebtoken::dangerous::insecure_decode_claims::<Claimed>(token).ok().map(|claimed| claimed.iss)
+        let claimed = jsonwebtoken::dangerous::insecure_decode_claims::<Claimed>(token);
+        claimed.is_ok_and(|claimed| claimed.iss == self.0.issuer && claimed.aud.contains(&self.0.audience))
     }
 
     /// Who it is, if the token is for us and in time.
     fn actor(&self, claims: Claims, now: Time) -> Option<Actor> {
         #[allow(clippy::cast_precision_loss)] // milliseconds are exact up to the year 287396
         let now = now.timestamp_millis() as f64 / 1000.0;
-        let is_for_us = match &claims.aud {
-            Texts::One(audience) => *audience == self.0.audience,
-            Texts::Several(audiences) => audiences.contains(&self.0.audience),
-        };
+        let is_for_us = claims.aud.contains(&self.0.audience);
         let begun = [claims.nbf, claims.iat].into_iter().flatten().all(|time| time <= now + LEEWAY);
         if claims.iss != self.0.issuer || !is_for_us || claims.sub.is_empty() || !begun || claims.exp <= now - LEEWAY {
             return None;
@@ -331,6 +350,7 @@ impl Claims {
         clients.contains(&Some(self.sub.as_str()))
             || has_grant
             || text("idtyp") == Some("app")
+            || (text("oid") == Some(self.sub.as_str()) && !self.others.contains_key("scp"))
             || text("preferred_username").is_some_and(|name| name.starts_with("service-account-"))
     }
 }

@@ -6,14 +6,16 @@ use http::request::Parts;
 use http::{Method, StatusCode};
 use opsorch_schema::Capability;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::decode::{self, GoInput};
 use super::error::Failure;
 use super::{Status, not_found, read};
+use crate::ErrorKind;
 use crate::http::app::{App, Caller};
-use crate::http::configure::{ConfigureError, ConfigureProvider};
+use crate::http::configure::Failed;
 use crate::http::{Role, respond};
+use crate::secret::StoredProvider;
 
 pub(super) async fn handle(
     app: &App,
@@ -56,13 +58,18 @@ async fn configure(app: &App, caller: &Caller, capability: &str, body: Body) -> 
     if wanted.provider.is_empty() {
         return Err(Failure::bad_request("provider required"));
     }
-    let request = ConfigureProvider::new(capability, wanted.provider.trim().to_lowercase(), wanted.config)
-        .plugin(wanted.plugin.filter(|plugin| !plugin.is_empty()));
-    match configuring.configure(&caller.cx, request).await {
-        Ok(()) => Ok(respond::json(StatusCode::OK, &Status { status: "ok" }, 16)?),
-        Err(ConfigureError::Refused(error)) if *error.kind() == crate::ErrorKind::Denied => Err(error.into()),
-        Err(ConfigureError::Refused(error)) => Err(Failure::bad_request(error.message())),
-        Err(ConfigureError::NotStored(error)) => {
+    let config = match wanted.config {
+        Value::Null => Map::new(),
+        Value::Object(config) => config,
+        _ => return Err(Failure::bad_request("invalid config: expected an object")),
+    };
+    let mut provider = StoredProvider::new(wanted.provider.trim().to_lowercase()).config(config);
+    provider.plugin = wanted.plugin.filter(|plugin| !plugin.is_empty());
+    match configuring.configure(app, &caller.cx, capability, provider).await {
+        Ok(_) => Ok(respond::json(StatusCode::OK, &Status { status: "ok" }, 16)?),
+        Err(Failed::Refused(error)) if *error.kind() == ErrorKind::Denied => Err(error.into()),
+        Err(Failed::Refused(error)) => Err(Failure::bad_request(error.message())),
+        Err(Failed::NotKept(error)) => {
             Err(Failure::new(StatusCode::BAD_GATEWAY, "secret_store_error", error.message()))
         }
     }

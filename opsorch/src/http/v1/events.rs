@@ -10,19 +10,21 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use http::HeaderMap;
-use opsorch_schema::Entry;
+use opsorch_schema::{Entry, Identity};
 use serde::Serialize;
-use tokio::sync::{OwnedSemaphorePermit, broadcast};
+use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 
 use super::hooks::WebhookDelivery;
 use super::input::numbers;
 use crate::http::app::{App, Caller};
 use crate::http::json;
+use crate::http::places::Place;
 use crate::http::respond::Problem;
 use crate::{Context, Error, ErrorKind, Result};
 
-/// How often the log is looked at. The store may be shared, and what other processes write is part of the log too.
+/// How often the log is looked at beside the commits of this process, of which it hears at once: the store may be shared, and
+/// what other processes write is part of the log too.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How long one stream lives. The client comes back with the last id that it saw, and with its credential, which may be gone
@@ -61,13 +63,14 @@ async fn open(app: &Arc<App>, cx: Context, headers: &HeaderMap, query: Option<&s
         Some(next) => next,
         None => app.ops.audit().size().await?,
     };
-    let busy = |_| Error::new(ErrorKind::Unavailable, "too many streams are open; try again later");
-    let place = Arc::clone(&app.streams).try_acquire_owned().map_err(busy)?;
+    let busy = || Error::new(ErrorKind::Unavailable, "too many streams are open; try again later");
+    let place = app.streams.take(&cx.actor().identity).ok_or_else(busy)?;
     Ok(Tail {
         app: Arc::clone(app),
         cx,
         next,
         read: VecDeque::new(),
+        commits: app.ops.commits(),
         deliveries: app.deliveries.listen(),
         until: Instant::now() + LIFE,
         _place: place,
@@ -82,15 +85,16 @@ struct Tail {
     /// The sequence that is read next.
     next: u64,
     read: VecDeque<Entry>,
+    commits: watch::Receiver<u64>,
     deliveries: broadcast::Receiver<Arc<WebhookDelivery>>,
     until: Instant,
-    _place: OwnedSemaphorePermit,
+    _place: Place<Identity>,
 }
 
 impl Tail {
     fn may_hear(&self, delivery: &WebhookDelivery) -> bool {
         let provider = self.app.ops.providers().find(|provider| *provider.name() == delivery.provider);
-        provider.is_some_and(|provider| self.app.ops.may_read(&self.cx, provider))
+        provider.is_some_and(|provider| self.app.ops.may_read(&self.cx, &provider))
     }
 
     /// The next event; `None` at the end of the stream's life.
@@ -102,6 +106,8 @@ impl Tail {
             if Instant::now() >= self.until {
                 return None;
             }
+            // Before the log is read: a commit in between is heard of after it.
+            self.commits.mark_unchanged();
             match self.app.ops.audit().entries(self.next, BLOCK).await {
                 Ok(entries) if !entries.is_empty() => {
                     self.next = entries.last().map_or(self.next, |last| last.sequence + 1);
@@ -116,6 +122,7 @@ impl Tail {
             }
             tokio::select! {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
+                Ok(()) = self.commits.changed() => {}
                 delivery = self.deliveries.recv() => match delivery {
                     Ok(delivery) if self.may_hear(&delivery) => return Some(event("delivery", &*delivery)),
                     Ok(_) => {}

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use futures_util::future::join_all;
 use http::StatusCode;
+use opsorch_schema::ProviderName;
 use serde::Serialize;
 
 use super::providers::Report;
@@ -31,13 +32,14 @@ pub(super) async fn alive() -> Response {
 }
 
 /// `GET /v1/ready`: 503 if the store does not answer. A provider that does not work is reported and no reason to take the
-/// process, and with it all other providers, out of service. Those of which the caller may read nothing are left out.
+/// process, and with it all other providers, out of service; what it said within the last ten seconds counts. Those of which
+/// the caller may read nothing are left out.
 pub(super) async fn ready(State(app): State<Arc<App>>, caller: Caller) -> Response {
     let readable = app.ops.providers().filter(|provider| app.ops.may_read(&caller.cx, provider));
     let names: Vec<_> = readable.map(|provider| provider.name().clone()).collect();
-    let health = |name: opsorch_schema::ProviderName| {
-        let (app, cx) = (&app, &caller.cx);
-        async move { Report::new(name.as_str(), &app.ops.health(cx, name.clone()).await) }
+    let health = |name: ProviderName| {
+        let app = &app;
+        async move { Report::new(name.as_str(), &app.healths.of(&app.ops, &name).await) }
     };
     let providers = join_all(names.into_iter().map(health));
     let (store, providers) = futures_util::future::join(app.ops.audit().checkpoint(), providers).await;

@@ -80,11 +80,6 @@ async fn take(app: &App, name: String, request: Request) -> Result<Response> {
     let Some(provider) = receives.map(|provider| provider.name().clone()) else {
         return Err(Error::new(ErrorKind::Unauthenticated, "expected a delivery with a valid signature"));
     };
-    let who = Identity::new("webhook", provider.as_str());
-    let allowance = app.limiter.take(&who, app.ops.clock().now());
-    if let Some(wait) = allowance.and_then(|allowance| allowance.wait) {
-        return Err(Error::new(ErrorKind::RateLimited { retry_after: Some(wait) }, "too many deliveries"));
-    }
     let (parts, body) = request.into_parts();
     let body = match body::read(body, app.options.body_limit).await {
         Ok(body) => body,
@@ -96,7 +91,15 @@ async fn take(app: &App, name: String, request: Request) -> Result<Response> {
     };
     let cx = Context::new(Actor::service(provider.as_str()).issuer("webhook").authenticated_by("webhook"));
     let cx = cx.timeout(app.options.timeout);
+    // A stranger takes turns with the vendor, and uses up nothing of what the vendor has.
+    let turn = app.checks.acquire().await;
     let delivery = app.ops.receive(&cx, provider.clone(), &Webhook::new(parts.headers, body)).await?;
+    drop(turn);
+    let who = Identity::new("webhook", provider.as_str());
+    let allowance = app.limiter.take(&who, app.ops.clock().now());
+    if let Some(wait) = allowance.and_then(|allowance| allowance.wait) {
+        return Err(Error::new(ErrorKind::RateLimited { retry_after: Some(wait) }, "too many deliveries"));
+    }
     let answer = delivery.answer.clone();
     let delivery = Arc::new(WebhookDelivery { provider, delivery });
     if let Some(sink) = &app.options.webhook_sink {

@@ -9,7 +9,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::{approvals, audit};
+use super::{approvals, audit, providers};
 use crate::http::respond::{self, Problem};
 use crate::http::route::{ROWS, Route, Row, Source};
 
@@ -92,11 +92,21 @@ impl Writer {
         let output = self.output(row.operation);
         let is_page = row.operation.output_type().starts_with("Page<");
         let mut success = json!({ "description": "Done.", "content": { "application/json": { "schema": output } } });
+        let mut headers = json!({});
         if is_page {
-            let headers = json!({
-                "X-OpsOrch-Complete": { "schema": { "enum": ["true", "false"] } },
-                "Link": { "schema": { "type": "string" }, "description": "The next page: send the body again to it." },
-            });
+            set(&mut headers, "X-OpsOrch-Complete", json!({ "schema": { "enum": ["true", "false"] } }));
+            let next = "The next page: send the body again to it.";
+            set(&mut headers, "Link", json!({ "schema": { "type": "string" }, "description": next }));
+        }
+        if row.operation.effect() == Effect::Read {
+            let at = "When the source was asked; of several, the earliest.";
+            let schema = json!({ "type": "string", "format": "date-time" });
+            set(&mut headers, "X-OpsOrch-Observed", json!({ "schema": schema, "description": at }));
+            let age = "How many seconds ago that was, if the answer was kept since an earlier request.";
+            let schema = json!({ "type": "integer", "minimum": 0 });
+            set(&mut headers, "Age", json!({ "schema": schema, "description": age }));
+        }
+        if headers != json!({}) {
             set(&mut success, "headers", headers);
         }
         let mut responses = Map::new();
@@ -142,6 +152,7 @@ impl Writer {
             "POST /approvals/{id}/approve" => Some(self.content::<approvals::Approve>()),
             "POST /approvals/{id}/deny" => Some(self.content::<approvals::Deny>()),
             "POST /approvals/{id}/revoke" => Some(self.content::<approvals::Revoke>()),
+            "POST /providers/{capability}" => Some(self.content::<providers::Wanted>()),
             "POST /investigate" => Some(self.content::<Investigate>()),
             "POST /hooks/{provider}" => Some(json!({ "*/*": {} })),
             _ => None,

@@ -35,8 +35,13 @@ async fn answer(app: &App, caller: &Caller, request: Request) -> Result<Response
         // Who may not ask at all is told that, and not what is wrong with the question.
         Err(refused) => return app.ops.check_access(&caller.cx, operation).await.map(|()| refused.into_response()),
     };
-    match call.pass(&app.ops, &caller.cx).await? {
-        Submitted::Done(answer) => done(found.row.status, &answer),
+    let (submitted, observed) = call.pass(&app.ops, &caller.cx).await?;
+    match submitted {
+        Submitted::Done(answer) => {
+            let mut response = done(found.row.status, &answer)?;
+            respond::tell_observed(&mut response, observed, &**app.ops.clock());
+            Ok(response)
+        }
         Submitted::Pending(request) => respond::json(StatusCode::ACCEPTED, &request, 1024),
     }
 }

@@ -92,8 +92,8 @@ async fn mistakes_are_named_by_their_path_and_say_what_was_expected() {
         (format!("{}\n{}", desk(""), desk("")), "invalid config: line 6, column 12: duplicate key"),
         (
             "[provider.desk]".into(),
-            "invalid provider: unknown key `provider`, expected one of `providers`, `routes`, `access`, `policy`, \
-             `people`, `store`, `secrets`, `gate`",
+            "invalid provider: unknown key `provider`, expected one of `providers`, `routes`, `routing`, `identity`, \
+             `access`, `policy`, `people`, `store`, `secrets`, `gate`",
         ),
         ("providers = 1".into(), "invalid providers: expected a table, got an integer"),
         ("[providers.desk]".into(), "invalid providers.desk.kind: this key is missing"),
@@ -301,7 +301,8 @@ fn a_file_is_named_in_every_error_about_it() {
     let cases: [(&[u8], &str); 3] = [
         (
             b"x = 1",
-            "invalid x: unknown key `x`, expected one of `providers`, `routes`, `access`, `policy`, `people`, `store`, `secrets`, `gate`",
+            "invalid x: unknown key `x`, expected one of `providers`, `routes`, `routing`, `identity`, `access`, `policy`, \
+             `people`, `store`, `secrets`, `gate`",
         ),
         (b"# canary\xff", "invalid config: the file is not UTF-8"),
         (&vec![b'#'; 1024 * 1024 + 1], "invalid config: the file is larger than 1 MiB; is it the right one?"),
