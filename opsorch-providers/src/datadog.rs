@@ -6,11 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use opsorch::secret::SecretRef;
 use opsorch::transport::{Auth, Client, Url};
-use opsorch::{BuildEnv, Error, Provider, ProviderConfig, ProviderName, Result};
+use opsorch::{BuildEnv, Error, Operation, Provider, ProviderConfig, ProviderName, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use self::api::Datadog;
+use self::api::{Datadog, budget};
 pub use self::deployments::{DeploymentEvents, DeploymentSource};
 use self::health::Checkup;
 use self::read::alert::Alerts;
@@ -102,6 +102,10 @@ pub struct DatadogConfig {
     /// How many seconds a request may take: 30 by default.
     #[serde(default = "default_timeout")]
     pub timeout: u32,
+    /// How many requests a minute are made at most, beside what Datadog allows. 0 makes as many as are asked for, and Datadog
+    /// refuses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests_per_minute: Option<u32>,
 }
 
 fn default_source() -> String {
@@ -127,6 +131,7 @@ impl DatadogConfig {
             webhook_secrets: Vec::new(),
             source: default_source(),
             timeout: default_timeout(),
+            requests_per_minute: None,
         }
     }
 
@@ -172,6 +177,12 @@ impl DatadogConfig {
         self
     }
 
+    /// Sets how many requests a minute are made at most; 0 for as many as are asked for.
+    pub fn requests_per_minute(mut self, requests: u32) -> Self {
+        self.requests_per_minute = Some(requests);
+        self
+    }
+
     fn check(&self) -> Result<()> {
         if self.timeout == 0 {
             return Err(Error::invalid("timeout", "expected at least 1 second, got 0"));
@@ -194,8 +205,9 @@ impl DatadogConfig {
         let client = client.auth(api_key).map_err(|error| about("api_key", error))?;
         let client = client.auth(app_key).map_err(|error| about("app_key", error))?;
         let timeout = Duration::from_secs(self.timeout.into());
+        let budget = budget().requests_per_minute(self.requests_per_minute);
         Ok(Datadog {
-            client: client.timeout(timeout).body_limit(BODY_LIMIT),
+            client: client.timeout(timeout).body_limit(BODY_LIMIT).budget(budget),
             app,
             tags: Arc::new(self.tags.clone()),
             source: self.source.as_str().into(),
@@ -221,6 +233,7 @@ impl ProviderConfig for DatadogConfig {
             .with_log_reader(Arc::new(Logs::new(datadog.clone(), self.log_indexes)))
             .with_alert_reader(Arc::new(alerts))
             .with_alert_silencer(silencer.clone())
+            .found_by_marker([Operation::AlertSilence])
             .with_reconciler(silencer)
             .with_incident_reader(Arc::new(incidents.clone()))
             .with_incident_writer(Arc::new(IncidentDesk::new(incidents)))

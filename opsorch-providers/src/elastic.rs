@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use opsorch::secret::SecretRef;
-use opsorch::transport::{Client, Tls, Url};
+use opsorch::transport::{Budget, Client, Tls, Url};
 use opsorch::{BuildEnv, Error, Provider, ProviderConfig, ProviderName, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -128,6 +128,10 @@ pub struct ElasticConfig {
     /// How many seconds a request may take: 30 by default. A search is told to stop a little earlier.
     #[serde(default = "default_timeout")]
     pub timeout: u32,
+    /// How many requests a minute are made at most; as many as are asked for unless set. 0 makes them also where the cluster has
+    /// just refused some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests_per_minute: Option<u32>,
 }
 
 fn default_index() -> String {
@@ -204,6 +208,12 @@ impl ElasticConfig {
         self
     }
 
+    /// Sets how many requests a minute are made at most; 0 for as many as are asked for.
+    pub fn requests_per_minute(mut self, requests: u32) -> Self {
+        self.requests_per_minute = Some(requests);
+        self
+    }
+
     fn nothing() -> Self {
         Self {
             addresses: Vec::new(),
@@ -221,6 +231,7 @@ impl ElasticConfig {
             client_certificate: None,
             ca_certificate: None,
             timeout: default_timeout(),
+            requests_per_minute: None,
         }
     }
 
@@ -260,10 +271,13 @@ impl ElasticConfig {
     async fn cluster(&self, env: &BuildEnv, addresses: Vec<Url>) -> Result<Cluster> {
         let (tls, credentials) = (self.tls(env).await?, Credentials::of(self, env).await?);
         let field = if self.cloud_id.is_some() { "cloud_id" } else { "addresses" };
+        // A cluster has no limits of its own but its strength, of which a refusal speaks. The nodes share it.
+        let budget = Budget::new().requests_per_minute(self.requests_per_minute);
         let mut nodes = Vec::new();
         for address in addresses {
             let client = Client::new(env.transport()?, address).map_err(|error| about(field, error))?;
-            let mut client = client.timeout(Duration::from_secs(self.timeout.into())).body_limit(BODY_LIMIT);
+            let client = client.timeout(Duration::from_secs(self.timeout.into())).body_limit(BODY_LIMIT);
+            let mut client = client.budget(budget.clone());
             if let Some(tls) = &tls {
                 client = client.tls(tls.clone());
             }

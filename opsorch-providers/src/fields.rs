@@ -1,16 +1,15 @@
-//! How the free-form fields of an item are filled.
+//! How the free-form fields of an item, and the objects in them, are filled.
 
-use opsorch::Fields;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 /// Keeps what there is: `null`, and what is empty, is left out.
-pub(crate) fn put(fields: &mut Fields, name: &str, value: impl Serialize) {
+pub(crate) fn put(fields: &mut impl Extend<(String, Value)>, name: &str, value: impl Serialize) {
     put_value(fields, name, json!(value));
 }
 
 /// As [`put`], for what need not be copied.
-pub(crate) fn put_value(fields: &mut Fields, name: &str, value: impl Into<Value>) {
+pub(crate) fn put_value(fields: &mut impl Extend<(String, Value)>, name: &str, value: impl Into<Value>) {
     let value = value.into();
     let is_empty = match &value {
         Value::Null => true,
@@ -20,6 +19,6 @@ pub(crate) fn put_value(fields: &mut Fields, name: &str, value: impl Into<Value>
         Value::Bool(_) | Value::Number(_) => false,
     };
     if !is_empty {
-        fields.insert(name.to_owned(), value);
+        fields.extend([(name.to_owned(), value)]);
     }
 }

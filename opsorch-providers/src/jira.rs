@@ -6,11 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use opsorch::secret::{Secret, SecretRef};
 use opsorch::transport::{Auth, Client, Url};
-use opsorch::{BuildEnv, Error, Provider, ProviderConfig, ProviderName, Result};
+use opsorch::{BuildEnv, Error, Operation, Provider, ProviderConfig, ProviderName, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use self::api::Server;
+use self::api::{Server, budget};
 use self::health::Checkup;
 use self::map::TicketMap;
 use self::people::People;
@@ -106,6 +106,10 @@ pub struct JiraConfig {
     /// How many seconds a request may take: 30 by default.
     #[serde(default = "default_timeout")]
     pub timeout: u32,
+    /// How many requests a minute are made at most, beside what Jira allows. 0 makes as many as are asked for, and Jira
+    /// refuses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests_per_minute: Option<u32>,
     /// The secrets with which Jira signs its webhooks: several while one is replaced by another. Without one no webhooks
     /// are accepted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -138,6 +142,7 @@ impl JiraConfig {
             fields: Vec::new(),
             source: default_source(),
             timeout: default_timeout(),
+            requests_per_minute: None,
             webhook_secrets: Vec::new(),
         }
     }
@@ -169,6 +174,12 @@ impl JiraConfig {
     /// Adds a secret with which Jira signs its webhooks.
     pub fn webhook_secret(mut self, secret: SecretRef) -> Self {
         self.webhook_secrets.push(secret);
+        self
+    }
+
+    /// Sets how many requests a minute are made at most; 0 for as many as are asked for.
+    pub fn requests_per_minute(mut self, requests: u32) -> Self {
+        self.requests_per_minute = Some(requests);
         self
     }
 
@@ -204,6 +215,7 @@ impl JiraConfig {
         let client = Client::new(env.transport()?, self.url.clone())?
             .timeout(Duration::from_secs(self.timeout.into()))
             .body_limit(BODY_LIMIT)
+            .budget(budget(env.clock()).requests_per_minute(self.requests_per_minute))
             // Without it Jira takes some POSTs for forged ones.
             .header("x-atlassian-token", "no-check")?
             .auth(auth)
@@ -243,6 +255,7 @@ impl ProviderConfig for JiraConfig {
             .with_ticket_reader(Arc::new(tickets))
             .with_ticket_writer(writer.clone())
             .with_ticket_commenter(writer.clone())
+            .found_by_marker([Operation::TicketCreate, Operation::TicketComment])
             .with_reconciler(writer);
         Ok(match webhook {
             Some(webhook) => provider.with_webhook_receiver(Arc::new(webhook)),

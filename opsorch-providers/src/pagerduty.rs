@@ -11,7 +11,7 @@ use opsorch::{BuildEnv, Error, Operation, Provider, ProviderConfig, ProviderName
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use self::api::Api;
+use self::api::{Api, budget};
 use self::health::Checkup;
 use self::map::Map;
 pub use self::map::severity::Urgencies;
@@ -112,6 +112,10 @@ pub struct PagerDutyConfig {
     /// How many seconds a request may take: 30 by default.
     #[serde(default = "default_timeout")]
     pub timeout: u32,
+    /// How many requests a minute are made at most, beside what PagerDuty allows. 0 makes as many as are asked for, and PagerDuty
+    /// refuses. Each of its two APIs counts by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests_per_minute: Option<u32>,
 }
 
 /// How a token is sent.
@@ -185,6 +189,7 @@ impl PagerDutyConfig {
             webhook_secrets: Vec::new(),
             source: default_source(),
             timeout: default_timeout(),
+            requests_per_minute: None,
         }
     }
 
@@ -230,6 +235,12 @@ impl PagerDutyConfig {
         self
     }
 
+    /// Sets how many requests a minute are made at most; 0 for as many as are asked for.
+    pub fn requests_per_minute(mut self, requests: u32) -> Self {
+        self.requests_per_minute = Some(requests);
+        self
+    }
+
     fn check(&self) -> Result<()> {
         if self.timeout == 0 {
             return Err(Error::invalid("timeout", "expected at least 1 second, got 0"));
@@ -248,7 +259,8 @@ impl PagerDutyConfig {
             TokenType::Bearer => Auth::bearer(token),
         };
         let client = client.auth(auth).map_err(|error| about("api_token", error))?;
-        Ok(Api::new(client.header("Accept", ACCEPT)?))
+        let budget = budget().requests_per_minute(self.requests_per_minute);
+        Ok(Api::new(client.header("Accept", ACCEPT)?.budget(budget)))
     }
 
     /// The Events API, which has no credential but the key in each event.
@@ -256,7 +268,8 @@ impl PagerDutyConfig {
         let Some(reference) = &self.routing_key else { return Ok(None) };
         let key = env.secret(reference).await?;
         let client = self.client(env, "events_url", self.events_url.as_ref(), self.region.events())?;
-        Ok(Some((client.redact(&key), key)))
+        let budget = write::event::budget().requests_per_minute(self.requests_per_minute);
+        Ok(Some((client.redact(&key).budget(budget), key)))
     }
 
     fn client(&self, env: &BuildEnv, field: &str, url: Option<&Url>, usual: &str) -> Result<Client> {
@@ -287,6 +300,7 @@ impl ProviderConfig for PagerDutyConfig {
             .kind(KIND)
             .acts_on_service()
             .idempotent_by_key([Operation::IncidentCreate])
+            .found_by_marker([Operation::IncidentCreate])
             .with_health_check(Arc::new(Checkup::new(api.clone(), self.from_email, events.is_some())))
             .with_incident_reader(Arc::new(incidents))
             .with_incident_writer(desk.clone())

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use opsorch::secret::SecretRef;
-use opsorch::transport::{Client, Tls, Url};
-use opsorch::{BuildEnv, Error, Provider, ProviderConfig, ProviderName, Result};
+use opsorch::transport::{Budget, Client, Tls, Url};
+use opsorch::{BuildEnv, Error, Operation, Provider, ProviderConfig, ProviderName, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -88,6 +88,10 @@ pub struct PrometheusConfig {
     /// How many seconds a request may take: 30 by default.
     #[serde(default = "default_timeout")]
     pub timeout: u32,
+    /// How many requests a minute are made at most; as many as are asked for unless set. 0 makes them also where a server has just
+    /// refused some. Each of the two servers counts by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests_per_minute: Option<u32>,
     /// Where a person opens Prometheus, if that is not `url`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_url: Option<Url>,
@@ -141,6 +145,12 @@ impl PrometheusConfig {
         self
     }
 
+    /// Sets how many requests a minute are made at most; 0 for as many as are asked for.
+    pub fn requests_per_minute(mut self, requests: u32) -> Self {
+        self.requests_per_minute = Some(requests);
+        self
+    }
+
     fn nothing() -> Self {
         Self {
             url: None,
@@ -151,6 +161,7 @@ impl PrometheusConfig {
             client_certificate: None,
             ca_certificate: None,
             timeout: default_timeout(),
+            requests_per_minute: None,
             external_url: None,
             alertmanager_external_url: None,
             labels: ScopeLabels::default(),
@@ -196,7 +207,9 @@ impl PrometheusConfig {
         let Some(url) = url else { return Ok(None) };
         let timeout = Duration::from_secs(self.timeout.into());
         let client = Client::new(env.transport()?, url.clone()).map_err(|error| about(field, error))?;
-        let mut client = client.timeout(timeout).body_limit(BODY_LIMIT);
+        // Neither server has limits of its own, but what stands before it may.
+        let budget = Budget::new().requests_per_minute(self.requests_per_minute);
+        let mut client = client.timeout(timeout).body_limit(BODY_LIMIT).budget(budget);
         let page = page.as_ref().unwrap_or(url);
         // What a client takes as its base is good for a page too: no password in it, and nothing after the path.
         Client::new(env.transport()?, page.clone()).map_err(|error| about(page_field, error))?;
@@ -252,7 +265,8 @@ impl ProviderConfig for PrometheusConfig {
         let rules = prometheus.map(|server| Rules::new(server, map.clone()));
         if let Some(alertmanager) = alertmanager.clone() {
             let silencer = Arc::new(Silencer::new(alertmanager, map.clone(), env.clock()));
-            provider = provider.with_alert_silencer(silencer.clone()).with_reconciler(silencer);
+            provider = provider.with_alert_silencer(silencer.clone());
+            provider = provider.found_by_marker([Operation::AlertSilence]).with_reconciler(silencer);
         }
         let alertmanager = alertmanager.map(|server| Alertmanager::new(server, map));
         Ok(match Alerts::new(alertmanager, rules) {

@@ -3,19 +3,43 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use opsorch::transport::{Client, Path, Reply, RequestBuilder, Url};
+use opsorch::transport::{Budget, Client, Limit, Method, Path, RateHeaders, Reply, RequestBuilder, Reset, Url};
 use opsorch::{Clock, Context, Error, ErrorKind, Fields, Result};
+use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
-use serde::{Deserialize, Serialize};
 
 use super::tags::ScopeTags;
 use super::wire::Failure;
 
-/// The longest wait that is taken from `X-RateLimit-Reset`: the longest period that Datadog documents is an hour.
-const LONGEST_WAIT: u64 = 24 * 60 * 60;
+/// How Datadog writes of its limits.
+const RATE_HEADERS: RateHeaders = RateHeaders::new("x-ratelimit", Reset::Seconds);
+
+/// What has a limit of its own in the documentation: its class, where it is, and how many an hour.
+const HOURLY: [(&str, &str, u32); 3] =
+    [("logs", "logs", 300), ("timeseries", "query", 1600), ("metrics", "metrics", 100)];
+
+/// What has one of which only the headers speak.
+const UNKNOWN: [&str; 11] =
+    ["catalog", "dora", "downtime", "events", "incidents", "monitor", "on-call", "org", "team", "users", "validate"];
 
 /// Parameters of a query, in their order. Brackets in names, such as `page[limit]`, are encoded when they are sent.
 pub(super) type Parameters = Vec<(&'static str, String)>;
+
+/// What Datadog allows: each part of its API by itself. All of it is learned, because organizations differ.
+pub(super) fn budget() -> Budget {
+    let hour = Duration::from_secs(60 * 60);
+    let budget = Budget::new().headers(RATE_HEADERS).classes(class);
+    let known = HOURLY.iter().map(|(class, _, hourly)| Limit::new(class, *hourly, hour).learned().only([*class]));
+    let unknown = UNKNOWN.iter().map(|class| Limit::unknown(class).only([*class]));
+    known.chain(unknown).fold(budget, Budget::limit)
+}
+
+/// The part of the API, which comes after `api` and the version.
+fn class(_: &Method, path: &str) -> &'static str {
+    let part = path.split('/').nth(2).unwrap_or_default();
+    let known = HOURLY.iter().find(|(_, place, _)| *place == part).map(|(class, _, _)| *class);
+    known.or_else(|| UNKNOWN.iter().copied().find(|class| *class == part)).unwrap_or("other")
+}
 
 /// An organization of Datadog: what every reader and writer needs of it. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -83,7 +107,7 @@ impl Datadog {
             return Ok(reply);
         }
         Err(match reply.status.as_u16() {
-            429 => reply.error(ErrorKind::RateLimited { retry_after: wait(&reply) }),
+            429 => reply.error(ErrorKind::RateLimited { retry_after: RATE_HEADERS.wait(&reply, self.clock.now()) }),
             400 | 422 => match Failure::of(&reply.body).field() {
                 Some(field) => reply.error(ErrorKind::Invalid { field }),
                 None => return reply.error_for_status(),
@@ -108,17 +132,17 @@ impl Datadog {
 ///
 /// # Errors
 /// `Unexpected`, as [`Reply::json`] says it, and for JSON of another shape.
-pub(super) fn read<'a, T: Deserialize<'a>>(reply: &'a Reply, what: &str) -> Result<T> {
-    serde_json::from_slice(&reply.body).map_err(|_| match reply.json::<IgnoredAny>() {
+pub(super) fn read<'a, T>(
+    reply: &'a Reply,
+    what: &str,
+    parse: impl FnOnce(&'a str) -> serde_json::Result<T>,
+) -> Result<T> {
+    // All of it is known to be UTF-8 sooner than each text in it.
+    let text = std::str::from_utf8(&reply.body).ok();
+    text.and_then(|text| parse(text).ok()).ok_or_else(|| match reply.json::<IgnoredAny>() {
         Err(error) => error,
         Ok(_) => Error::unexpected(format!("expected {what} as Datadog documents it, got JSON of another shape")),
     })
-}
-
-/// How long Datadog asks to wait: `X-RateLimit-Reset` is in seconds from now, `X-RateLimit-Period` is none of it.
-fn wait(reply: &Reply) -> Option<Duration> {
-    let reset = || reply.header("x-ratelimit-reset")?.trim().parse::<u64>().ok();
-    reply.retry_after().or_else(|| reset().map(|seconds| Duration::from_secs(seconds.min(LONGEST_WAIT))))
 }
 
 /// Refuses what cannot be an id: an empty one, or one that is so long that nothing can have it.

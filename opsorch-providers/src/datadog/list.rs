@@ -6,23 +6,54 @@
 use std::cmp::Reverse;
 use std::collections::HashSet;
 
-use opsorch::{Context, Cursor, Error, Item, Page, Result, Time};
+use opsorch::{Context, Cursor, Error, ErrorKind, Item, Page, Result, Time};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::api::{Datadog, Parameters};
+use super::wire::alert::{Downtime, Monitor};
+use super::wire::resource::User;
+use super::wire::service::Entity;
+use super::wire::team::{Membership, Schedule, Team};
 
 /// The most items that are read of one list.
 const MOST: usize = 100_000;
 
+/// How often a list is read that changes while it is read.
+const READINGS: usize = 3;
+
+/// An item of a list.
+pub(super) trait Keyed {
+    /// What tells it from the others.
+    fn key(&self) -> String;
+}
+
+/// Items that have an id.
+macro_rules! by_id {
+    ($($item:ty),+) => {$(
+        impl Keyed for $item {
+            fn key(&self) -> String {
+                self.id.to_string()
+            }
+        }
+    )+};
+}
+by_id!(Monitor, Downtime, Entity, Team, Schedule, User);
+
+impl Keyed for Membership {
+    fn key(&self) -> String {
+        self.relationships.user.id().unwrap_or_default().to_owned()
+    }
+}
+
 /// A part of a list as Datadog sends it.
 pub(super) trait Part: DeserializeOwned {
-    type Item;
+    type Item: Keyed;
     /// How many there are in all, where the part says so.
     fn total(&self) -> Option<usize> {
         None
     }
-    fn len(&self) -> usize;
+    fn items(&self) -> &[Self::Item];
     fn into_items(self) -> Vec<Self::Item>;
 }
 
@@ -47,39 +78,65 @@ pub(super) struct List<'a> {
 }
 
 impl List<'_> {
-    /// All parts. It ends with a part that is not full, or where as many were read as there are.
+    /// All parts. What leaves a list while it is read moves others into a part that was read before: then it is read anew.
+    ///
+    /// # Errors
+    /// Also `Unavailable`, where that happens each time.
     pub(super) async fn parts<P: Part>(&self, cx: &Context) -> Result<Vec<P>> {
-        let (mut parts, mut count) = (Vec::new(), 0);
-        for number in 0.. {
-            let mut parameters = self.parameters.clone();
-            let (name, place, size) = match self.paging {
-                Paging::Number(name, size) => (name, number, size),
-                Paging::Offset(name, size) => (name, count, size),
-            };
-            parameters.extend([(name, place.to_string()), (size, self.size.to_string())]);
-            let part: P = self.datadog.get(cx, self.path, &parameters).await?;
-            let (total, before) = (part.total(), count);
-            count += part.len();
+        for _ in 0..READINGS {
+            if let Some(parts) = self.reading(cx).await? {
+                return Ok(parts);
+            }
+        }
+        let message =
+            format!("`{}` changed each of {READINGS} times while it was read; ask again", self.path.join("/"));
+        Err(Error::new(ErrorKind::Unavailable, message))
+    }
+
+    /// All parts, unless something moved. It ends with a part that is not full, or where as many were read as there are.
+    async fn reading<P: Part>(&self, cx: &Context) -> Result<Option<Vec<P>>> {
+        let (mut parts, mut count) = (Vec::<P>::new(), 0);
+        loop {
+            let part: P = self.part(cx, parts.len(), count, self.size).await?;
+            if let Some(last) = parts.last().and_then(|before| before.items().last())
+                && !self.is_still_at::<P>(cx, count - 1, &last.key()).await?
+            {
+                return Ok(None);
+            }
+            let found = part.items().len();
+            count += found;
+            let is_last = part.total().map_or(found < self.size, |total| count >= total);
             parts.push(part);
-            let is_last = match total {
-                Some(total) => count >= total,
-                None => count - before < self.size,
-            };
-            if is_last || count == before {
-                break;
+            if is_last || found == 0 {
+                return Ok(Some(parts));
             }
             if count >= MOST {
                 return Err(Error::unexpected(format!("the list has more than {MOST} items")));
             }
         }
-        Ok(parts)
+    }
+
+    /// Whether an item has as many before it as it had. A part of one item says so, whether parts are counted or items.
+    async fn is_still_at<P: Part>(&self, cx: &Context, place: usize, key: &str) -> Result<bool> {
+        let part: P = self.part(cx, place, place, 1).await?;
+        Ok(part.items().first().is_some_and(|item| item.key() == key))
+    }
+
+    async fn part<P: Part>(&self, cx: &Context, number: usize, offset: usize, size: usize) -> Result<P> {
+        let (name, place, size_name) = match self.paging {
+            Paging::Number(name, size_name) => (name, number, size_name),
+            Paging::Offset(name, size_name) => (name, offset, size_name),
+        };
+        let mut parameters = self.parameters.clone();
+        parameters.extend([(name, place.to_string()), (size_name, size.to_string())]);
+        self.datadog.get(cx, self.path, &parameters).await
     }
 
     /// All items. One that moved from one part to the next while they were read comes once.
-    pub(super) async fn all<P: Part>(&self, cx: &Context, key: impl Fn(&P::Item) -> &str) -> Result<Vec<P::Item>> {
+    pub(super) async fn all<P: Part>(&self, cx: &Context) -> Result<Vec<P::Item>> {
         let mut seen = HashSet::new();
         let items = self.parts::<P>(cx).await?.into_iter().flat_map(P::into_items);
-        Ok(items.filter(|item| seen.insert(key(item).to_owned())).collect())
+        Ok(items.filter(|item| seen.insert(item.key())).collect())
     }
 }
 

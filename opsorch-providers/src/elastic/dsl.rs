@@ -1,7 +1,9 @@
 //! Conditions in the query language of Elasticsearch. Texts stand in JSON and nowhere else, so that none of them can be
 //! more than a text; where a text is a pattern, what means something there is escaped.
 
-use chrono::{SecondsFormat, SubsecRound, TimeDelta};
+use std::net::IpAddr;
+
+use chrono::{NaiveDate, NaiveTime, SecondsFormat, SubsecRound, TimeDelta};
 use opsorch::{Error, LogSeverity, Result, Time, visible};
 use serde_json::{Value, json};
 
@@ -86,7 +88,7 @@ fn search(text: &str, names: &FieldNames, mapping: &Mapping) -> Result<Value> {
 fn compare(comparison: &Comparison, mapping: &Mapping) -> Result<Value> {
     let Comparison { fields, operator, value } = comparison;
     let clause = |field: &Field| match operator {
-        Operator::Equals | Operator::NotEquals => Ok(equals(field, value)),
+        Operator::Equals | Operator::NotEquals => equals(field, value),
         Operator::Means | Operator::MeansNot => means(field, &spellings(&[LogSeverity::new(value)])),
         Operator::Contains if field.kind == Kind::Keyword => Ok(part(&field.name, value, false)),
         Operator::Regex if field.kind == Kind::Keyword => Ok(regex(&field.name, value)),
@@ -123,23 +125,47 @@ fn first_of(names: &[String], mapping: &Mapping, clause: impl Fn(&Field) -> Resu
     Ok(any_of(clauses))
 }
 
-fn equals(field: &Field, value: &str) -> Value {
-    match field.kind {
-        Kind::Keyword | Kind::Flattened => json!({ "term": { &field.name: { "value": value } } }),
-        // A text that is no number, or no address, is the value of no such field.
-        _ => json!({ "match": { &field.name: { "query": value, "lenient": true } } }),
-    }
+/// One value and no other. What is no time, no address or no number is the value of no such field: the cluster would take
+/// a day for all of its moments, and the prefix of a network for all of its addresses.
+fn equals(field: &Field, value: &str) -> Result<Value> {
+    let name = &field.name;
+    let term = || json!({ "term": { name: { "value": value } } });
+    let nothing = || any_of(Vec::new());
+    Ok(match field.kind {
+        Kind::Keyword | Kind::Flattened => term(),
+        Kind::Address if value.parse::<IpAddr>().is_ok() => term(),
+        Kind::Address => nothing(),
+        Kind::Date => moment(value).map_or_else(nothing, |time| at(name, time, SecondsFormat::Millis)),
+        Kind::DateNanos => moment(value).map_or_else(nothing, |time| at(name, time, SecondsFormat::Nanos)),
+        Kind::Range => {
+            let message = format!("`=` compares one value, and `{}` holds spans of them", visible(name));
+            return Err(Error::unsupported(message));
+        }
+        Kind::Text | Kind::Other => json!({ "match": { name: { "query": value, "lenient": true } } }),
+    })
+}
+
+/// A time in RFC 3339, a day, which is its first moment, or milliseconds since 1970.
+fn moment(value: &str) -> Option<Time> {
+    let day = || Some(value.parse::<NaiveDate>().ok()?.and_time(NaiveTime::MIN).and_utc());
+    let milliseconds = || Time::from_timestamp_millis(value.parse().ok()?);
+    value.parse().ok().or_else(day).or_else(milliseconds)
+}
+
+fn at(name: &str, time: Time, format: SecondsFormat) -> Value {
+    let time = time.to_rfc3339_opts(format, true);
+    json!({ "range": { name: { "gte": time, "lte": time, "format": "strict_date_optional_time" } } })
 }
 
 /// Any of these words, in whatever case.
 fn means(field: &Field, words: &[String]) -> Result<Value> {
     let clauses = words.iter().map(|word| match field.kind {
         Kind::Keyword | Kind::Flattened => {
-            json!({ "term": { &field.name: { "value": word, "case_insensitive": true } } })
+            Ok(json!({ "term": { &field.name: { "value": word, "case_insensitive": true } } }))
         }
         _ => equals(field, word),
     });
-    Ok(any_of(clauses.collect()))
+    Ok(any_of(clauses.collect::<Result<_>>()?))
 }
 
 fn spellings(wanted: &[LogSeverity]) -> Vec<String> {

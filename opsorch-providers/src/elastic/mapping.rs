@@ -17,7 +17,11 @@ pub(super) enum Kind {
     Date,
     /// Time in nanoseconds.
     DateNanos,
-    /// As a number, an address or the like.
+    /// As an address in the network.
+    Address,
+    /// As a span of numbers, times or addresses.
+    Range,
+    /// As a number or the like.
     Other,
 }
 
@@ -30,7 +34,9 @@ impl Kind {
             "flattened" | "flat_object" => Self::Flattened,
             "date" => Self::Date,
             "date_nanos" => Self::DateNanos,
+            "ip" => Self::Address,
             "object" | "nested" | "passthrough" | "unmapped" => return None,
+            range if range.ends_with("_range") => Self::Range,
             _ => Self::Other,
         })
     }

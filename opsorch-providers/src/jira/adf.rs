@@ -12,8 +12,9 @@ mod write;
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::wire::borrowed;
 
@@ -33,7 +34,7 @@ pub(super) struct Node<'a> {
     #[serde(default, borrow, deserialize_with = "borrowed", skip_serializing_if = "Option::is_none")]
     text: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    attrs: Option<Map<String, Value>>,
+    attrs: Option<Attributes>,
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     marks: Vec<Mark>,
     #[serde(default, borrow, deserialize_with = "null_as_default", skip_serializing_if = "is_absent")]
@@ -46,44 +47,105 @@ struct Mark {
     #[serde(rename = "type", default, deserialize_with = "kind")]
     kind: Cow<'static, str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    attrs: Option<Map<String, Value>>,
+    attrs: Option<Attributes>,
 }
 
-/// The kinds that documents are mostly made of. They are read without a copy.
-const FREQUENT: [&str; 16] = [
+/// What is said of a node or a mark beside its kind, in the order of the names. It is so little that a list is quicker to
+/// make than a map.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Attributes(Vec<(Cow<'static, str>, Value)>);
+
+impl Attributes {
+    fn get(&self, name: &str) -> Option<&Value> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+    }
+
+    fn insert(&mut self, name: Cow<'static, str>, value: Value) {
+        let place = self.0.partition_point(|(known, _)| *known < name);
+        match self.0.get_mut(place).filter(|(known, _)| *known == name) {
+            Some((_, known)) => *known = value,
+            None => self.0.insert(place, (name, value)),
+        }
+    }
+}
+
+impl Serialize for Attributes {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Attributes {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Each;
+        impl<'de> Visitor<'de> for Each {
+            type Value = Attributes;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the attributes of a node")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Attributes, A::Error> {
+                let mut attributes = Attributes::default();
+                while let Some(Word(name)) = map.next_key()? {
+                    attributes.insert(name, map.next_value()?);
+                }
+                Ok(attributes)
+            }
+        }
+        deserializer.deserialize_map(Each)
+    }
+}
+
+/// The kinds and the names that documents are mostly made of. They are read without a copy.
+const FREQUENT: [&str; 21] = [
     "text",
     "paragraph",
     "listItem",
     "link",
+    "href",
     "strong",
     "mention",
+    "id",
+    "accessLevel",
     "hardBreak",
     "bulletList",
     "orderedList",
     "codeBlock",
+    "language",
     "code",
     "em",
     "heading",
+    "level",
     "inlineCard",
     "doc",
     "rule",
 ];
 
-fn kind<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Cow<'static, str>, D::Error> {
-    struct Kind;
-    impl serde::de::Visitor<'_> for Kind {
-        type Value = Cow<'static, str>;
+/// A kind or a name.
+struct Word(Cow<'static, str>);
 
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("the type of a node")
-        }
+impl<'de> Deserialize<'de> for Word {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Frequent;
+        impl Visitor<'_> for Frequent {
+            type Value = Word;
 
-        fn visit_str<E>(self, kind: &str) -> Result<Self::Value, E> {
-            let known = FREQUENT.iter().find(|known| **known == kind);
-            Ok(known.map_or_else(|| kind.to_owned().into(), |known| (*known).into()))
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a word")
+            }
+
+            fn visit_str<E>(self, word: &str) -> Result<Word, E> {
+                let known = FREQUENT.iter().find(|known| **known == word);
+                Ok(Word(known.map_or_else(|| word.to_owned().into(), |known| (*known).into())))
+            }
         }
+        deserializer.deserialize_str(Frequent)
     }
-    deserializer.deserialize_str(Kind)
+}
+
+fn kind<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Cow<'static, str>, D::Error> {
+    Word::deserialize(deserializer).map(|Word(kind)| kind)
 }
 
 fn null_as_default<'de, D: serde::Deserializer<'de>, T: Default + Deserialize<'de>>(d: D) -> Result<T, D::Error> {
@@ -117,8 +179,8 @@ impl<'a> Node<'a> {
         self
     }
 
-    fn attr(mut self, name: &str, value: impl Serialize) -> Self {
-        self.attrs.get_or_insert_default().insert(name.to_owned(), json!(value));
+    fn attr(mut self, name: &'static str, value: impl Serialize) -> Self {
+        self.attrs.get_or_insert_default().insert(name.into(), json!(value));
         self
     }
 
@@ -133,8 +195,11 @@ impl Mark {
     }
 
     fn link(href: &str, title: &str) -> Self {
-        let title = (!title.is_empty()).then(|| ("title".to_owned(), json!(title)));
-        let attrs = [("href".to_owned(), json!(href))].into_iter().chain(title).collect();
+        let mut attrs = Attributes::default();
+        attrs.insert("href".into(), href.into());
+        if !title.is_empty() {
+            attrs.insert("title".into(), title.into());
+        }
         Self { attrs: Some(attrs), ..Self::new("link") }
     }
 

@@ -3,19 +3,45 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDateTime, Utc};
-use opsorch::transport::{Client, Method, Path, Reply, RequestBuilder, Url};
-use opsorch::{Clock, Context, Error, ErrorKind, Result};
+use opsorch::transport::{Budget, Client, Limit, Method, Path, RateHeaders, Reply, RequestBuilder, Reset, Url};
+use opsorch::{Clock, Context, Error, ErrorKind, Result, Time};
 use serde::Deserialize;
 
 use super::Deployment;
 use super::wire::Failure;
 
-/// The longest wait that is believed: a vendor's slip must not stop a process for a year.
-const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+/// How Jira writes of its limits.
+const RATE_HEADERS: RateHeaders = RateHeaders::new("x-ratelimit", Reset::Time);
+
+/// What Jira limits by itself.
+const CLASSES: [&str; 5] = ["search", "reads of issues", "changes of issues", "users", "other"];
 
 /// The most of Jira's reasons that an error shows.
 const MOST_REASONS: usize = 10;
+
+/// What Jira allows: it limits each part of its API by itself, and tells in its headers only how much.
+pub(super) fn budget(clock: Arc<dyn Clock>) -> Budget {
+    let headers = RATE_HEADERS.refusal(refused);
+    let budget = Budget::new().headers(headers).clock(clock).classes(class);
+    CLASSES.iter().fold(budget, |budget, class| budget.limit(Limit::unknown(class).only([*class])))
+}
+
+/// The part of the API, which comes after `rest/api` and the version.
+fn class(method: &Method, path: &str) -> &'static str {
+    match (path.split('/').nth(3), method) {
+        (Some("search"), _) => "search",
+        (Some("issue"), &Method::GET) => "reads of issues",
+        (Some("issue"), _) => "changes of issues",
+        (Some("user"), _) => "users",
+        _ => "other",
+    }
+}
+
+/// A limit of changes of one issue is none of the others.
+fn refused(_: &RateHeaders, reply: &Reply, now: Time) -> Option<Duration> {
+    let is_of_one = reply.header("ratelimit-reason") == Some("jira-per-issue-on-write");
+    RATE_HEADERS.refused(reply, now).filter(|_| !is_of_one)
+}
 
 /// A Jira: how to ask it, and where a person opens it.
 #[derive(Clone, Debug)]
@@ -101,8 +127,8 @@ impl Server {
             Ok(_) => ErrorKind::Unexpected,
         };
         let kind = match usual {
-            ErrorKind::RateLimited { retry_after } => {
-                ErrorKind::RateLimited { retry_after: retry_after.or_else(|| self.reset(reply)) }
+            ErrorKind::RateLimited { .. } => {
+                ErrorKind::RateLimited { retry_after: RATE_HEADERS.wait(reply, self.clock.now()) }
             }
             ErrorKind::Invalid { .. } => ErrorKind::Invalid { field: failure.field().unwrap_or("request".to_owned()) },
             ErrorKind::NotFound if reply.status.as_u16() == 410 => ErrorKind::Unexpected,
@@ -141,17 +167,6 @@ impl Server {
             _ => None,
         }
     }
-
-    /// `X-RateLimit-Reset`, which is a minute such as `2026-03-26T16:00Z`, as a wait from the answer's own time.
-    fn reset(&self, reply: &Reply) -> Option<Duration> {
-        let text = reply.header("x-ratelimit-reset")?.trim();
-        let minute = || NaiveDateTime::parse_from_str(text.strip_suffix('Z')?, "%Y-%m-%dT%H:%M").ok();
-        let until = DateTime::parse_from_rfc3339(text).map(|time| time.to_utc()).ok();
-        let until = until.or_else(|| Some(minute()?.and_utc()))?;
-        let date = reply.header("date").and_then(|date| DateTime::parse_from_rfc2822(date).ok());
-        let now = date.map_or_else(|| self.clock.now(), |date| date.with_timezone(&Utc));
-        Some((until - now).to_std().unwrap_or_default().min(LONGEST_WAIT))
-    }
 }
 
 /// A text of Jira's as an error may show it: one line, without the secrets of the client.
@@ -165,7 +180,9 @@ fn visible(reply: &Reply, text: String) -> Option<String> {
 /// # Errors
 /// `Unexpected` for what is not the JSON that was expected.
 pub(super) fn read<'a, T: Deserialize<'a>>(reply: &'a Reply) -> Result<T> {
-    serde_json::from_slice(&reply.body).map_err(|error| match reply.json::<serde_json::Value>() {
+    // All of it is known to be UTF-8 sooner than each text in it.
+    let text = std::str::from_utf8(&reply.body).map_err(serde::de::Error::custom);
+    text.and_then(serde_json::from_str).map_err(|error: serde_json::Error| match reply.json::<serde_json::Value>() {
         Err(error) => error,
         Ok(_) => {
             let place = format!("line {} column {}", error.line(), error.column());

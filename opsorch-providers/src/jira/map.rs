@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use chrono::DateTime;
 use opsorch::transport::Url;
-use opsorch::{Comment, Fields, Ticket, TicketStatus, TicketStatusLevel, Time};
+use opsorch::{Comment, Ticket, TicketStatus, TicketStatusLevel, Time};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -145,7 +145,7 @@ fn digest(text: &str) -> String {
 /// How far an issue is. Its category tells whether it is done; the name tells more, where it does not contradict.
 pub(super) fn level(status: &Status<'_>) -> TicketStatusLevel {
     use TicketStatusLevel as Level;
-    let by_name = TicketStatus::new(status.name.as_ref()).level();
+    let by_name = TicketStatusLevel::of(&status.name);
     let is_over = matches!(by_name, Level::Done | Level::Cancelled);
     match status.status_category.as_ref().map(|Category { key }| key.as_ref()) {
         Some("done") => {
@@ -217,11 +217,11 @@ fn name<'a>(named: &'a Named<'_>) -> Option<&'a str> {
 }
 
 fn details(component: &Named<'_>) -> Value {
-    let mut details = Fields::new();
+    let mut details = Map::new();
     put(&mut details, "id", component.id.as_deref());
     put(&mut details, "name", component.name.as_deref());
     put(&mut details, "description", component.description.as_deref());
-    Value::Object(Map::from_iter(details))
+    Value::Object(details)
 }
 
 /// A link as it is written too: `{"type": "Blocks", "to": "OPS-2"}`.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use opsorch::transport::{Client, Path, Reply, RequestBuilder};
-use opsorch::{Context, Error, ErrorKind, Result};
+use opsorch::transport::{Budget, Client, Limit, Method, Path, RateHeaders, Reply, RequestBuilder, Reset};
+use opsorch::{Context, Error, ErrorKind, Result, Time};
 use serde::de::DeserializeOwned;
 
 use super::wire::{Failure, Part};
@@ -14,11 +14,30 @@ pub(super) const LARGEST_PAGE: usize = 100;
 /// How far a list can be followed: beyond it, offset and limit together, PagerDuty answers 400.
 pub(super) const WALL: usize = 10_000;
 
-/// The longest wait that is taken from `ratelimit-reset`: a minute is the longest that PagerDuty documents.
-const LONGEST_WAIT: u64 = 24 * 60 * 60;
+/// How PagerDuty writes of its limits.
+const RATE_HEADERS: RateHeaders = RateHeaders::new("ratelimit", Reset::Seconds);
 
 /// Parameters of a query, in their order.
 pub(super) type Parameters = Vec<(&'static str, String)>;
+
+/// What PagerDuty allows: 960 requests a minute by its documentation, and less of some, which is learned from its headers.
+pub(super) fn budget() -> Budget {
+    Budget::new()
+        .headers(RATE_HEADERS)
+        .classes(class)
+        .limit(Limit::new("requests", 960, Duration::from_secs(60)).learned())
+        .limit(Limit::unknown("oncalls").only(["oncalls"]))
+        .limit(Limit::unknown("changes of incidents").only(["incident"]))
+}
+
+fn class(method: &Method, path: &str) -> &'static str {
+    match (method, path.split('/').next()) {
+        (_, Some("oncalls")) => "oncalls",
+        (&Method::GET, _) => "read",
+        (_, Some("incidents")) => "incident",
+        _ => "write",
+    }
+}
 
 /// The REST API of an account.
 #[derive(Clone, Debug)]
@@ -141,7 +160,8 @@ pub(super) fn answered(reply: Reply) -> Result<Reply> {
     }
     let failure = Failure::of(&reply.body);
     let kind = match (reply.status.as_u16(), failure.code) {
-        (429, _) => ErrorKind::RateLimited { retry_after: wait(&reply) },
+        // Seconds from now need no clock.
+        (429, _) => ErrorKind::RateLimited { retry_after: RATE_HEADERS.wait(&reply, Time::UNIX_EPOCH) },
         (402, _) | (400, Some(2014)) => ErrorKind::Unsupported,
         (400, Some(1001 | 1002)) => ErrorKind::Conflict,
         (400, Some(2006)) => ErrorKind::Unauthenticated,
@@ -155,12 +175,6 @@ pub(super) fn answered(reply: Reply) -> Result<Reply> {
         402 => error.with_context("hint", "the account's plan lacks the ability that this needs"),
         _ => error,
     })
-}
-
-/// How long PagerDuty asks to wait: `ratelimit-reset` is in seconds from now.
-fn wait(reply: &Reply) -> Option<Duration> {
-    let reset = || reply.header("ratelimit-reset")?.trim().parse::<u64>().ok();
-    reply.retry_after().or_else(|| reset().map(|seconds| Duration::from_secs(seconds.min(LONGEST_WAIT))))
 }
 
 /// Whether a text can be an id of PagerDuty. What cannot is asked of nobody.

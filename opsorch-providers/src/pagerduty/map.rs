@@ -46,11 +46,11 @@ fn page(html_url: Option<&str>) -> Option<Url> {
 
 /// A thing in few words.
 fn named(mut thing: Named) -> Option<Value> {
-    let mut fields = Fields::new();
-    put_value(&mut fields, "id", thing.id.take());
-    put_value(&mut fields, "html_url", thing.html_url.take());
-    put_value(&mut fields, "name", thing.into_label());
-    (!fields.is_empty()).then(|| object(fields))
+    let mut object = serde_json::Map::new();
+    put_value(&mut object, "id", thing.id.take());
+    put_value(&mut object, "html_url", thing.html_url.take());
+    put_value(&mut object, "name", thing.into_label());
+    (!object.is_empty()).then_some(Value::Object(object))
 }
 
 /// A time as it is in JSON.

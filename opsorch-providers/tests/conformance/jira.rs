@@ -23,6 +23,8 @@ fn main() -> ExitCode {
 pub fn suite() -> Conformance {
     Conformance::of::<JiraConfig>(|place| {
         json!({
+            // Its rules refuse on purpose, and their time is real.
+            "requests_per_minute": 0,
             "deployment": "cloud",
             "url": place.url(),
             "browse_url": "https://example.atlassian.net",

@@ -1,11 +1,24 @@
 //! The providers, through the doors that callers use.
 // Helpers of tests fail as tests do.
-#![allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::cast_possible_truncation)]
 
+#[cfg(any(feature = "github", feature = "pagerduty", feature = "slack"))]
+mod budgets;
 #[cfg(feature = "datadog")]
 mod datadog;
 #[cfg(feature = "elastic")]
 mod elastic;
+#[cfg(all(
+    feature = "datadog",
+    feature = "elastic",
+    feature = "github",
+    feature = "grafana",
+    feature = "jira",
+    feature = "pagerduty",
+    feature = "prometheus",
+    feature = "slack"
+))]
+mod fuzz;
 #[cfg(feature = "github")]
 mod github;
 #[cfg(feature = "grafana")]

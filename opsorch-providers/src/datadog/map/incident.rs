@@ -125,24 +125,33 @@ pub(in crate::datadog) fn states(statuses: &[IncidentStatus]) -> Vec<String> {
             level => states.extend(STATES.iter().filter(|(_, its)| *its == level).map(|(word, _)| (*word).to_owned())),
         }
     }
-    let is_word = |word: &String| {
-        !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
-    };
-    states.retain(is_word);
+    states.retain(|word| is_state(word));
     states.sort();
     states.dedup();
     states
 }
 
-/// The severities that are looked for.
-pub(in crate::datadog) fn severities(wanted: &[Severity]) -> Vec<&'static str> {
+/// Whether a word can stand in a search as a state.
+pub(in crate::datadog) fn is_state(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+}
+
+/// The severities that are looked for. An organization may have ten of them, beginning with `SEV-0` or `SEV-1`
+/// (<https://docs.datadoghq.com/service_management/incident_management/incident_settings/information>).
+pub(in crate::datadog) fn severities(wanted: &[Severity]) -> Vec<String> {
     let is_meant = |word: &str, level: SeverityLevel| {
         wanted.iter().any(|one| match one.level() {
             SeverityLevel::Unknown => one.as_str().trim().eq_ignore_ascii_case(word),
             its => its == level,
         })
     };
-    SEVERITIES.iter().filter(|(word, level)| is_meant(word, *level)).map(|(word, _)| *word).collect()
+    let known = SEVERITIES.iter().filter(|(word, level)| is_meant(word, *level)).map(|(word, _)| (*word).to_owned());
+    let is_lower = |number: &u8| (6..=10).contains(number);
+    let lower = wanted.iter().filter_map(|one| {
+        let number = one.as_str().trim().to_uppercase().strip_prefix("SEV-")?.parse().ok().filter(is_lower)?;
+        Some(format!("SEV-{number}"))
+    });
+    known.chain(lower).collect()
 }
 
 /// The state that a status is written as.

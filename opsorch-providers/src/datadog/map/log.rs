@@ -36,9 +36,11 @@ fn labels(tags: Vec<Text<'_>>, mut metadata: Fields) -> (BTreeMap<String, String
     let mut is_lossy = false;
     for Text(tag) in &tags {
         let (name, value) = tag.split_once(':').unwrap_or((tag, ""));
-        match labels.get(name) {
-            None => _ = labels.insert(name.to_owned(), value.to_owned()),
-            Some(known) => is_lossy |= known != value,
+        if let Some(first) = labels.insert(name.to_owned(), value.to_owned())
+            && first != value
+        {
+            labels.insert(name.to_owned(), first);
+            is_lossy = true;
         }
     }
     if is_lossy {
@@ -50,8 +52,8 @@ fn labels(tags: Vec<Text<'_>>, mut metadata: Fields) -> (BTreeMap<String, String
 
 /// The word of the closed set where Datadog's means one of them, else Datadog's own.
 fn severity(status: &str) -> LogSeverity {
-    match LogSeverity::new(status).level() {
-        LogSeverityLevel::Unknown => LogSeverity::new(status),
+    match LogSeverityLevel::of(status) {
+        LogSeverityLevel::Unknown => status.into(),
         level => level.into(),
     }
 }

@@ -9,7 +9,7 @@ use opsorch::{Alert, AlertId, AlertQuery, AlertStatus, AlertStatusLevel, Context
 use serde_json::Value;
 
 use crate::datadog::api::{Datadog, Parameters};
-use crate::datadog::list::{List, Paging, Part as _, Place, page};
+use crate::datadog::list::{List, Paging, Place, page};
 use crate::datadog::map::alert::{self, Found, Id};
 use crate::datadog::wire::alert::{Downtime, Monitor, Monitors};
 use crate::datadog::wire::resource::Document;
@@ -67,7 +67,7 @@ impl Alerts {
             paging: Paging::Offset("page[offset]", "page[limit]"),
             size: DOWNTIMES,
         };
-        list.all::<Document<Vec<Downtime>>>(cx, |downtime| &downtime.id).await
+        list.all::<Document<Vec<Downtime>>>(cx).await
     }
 
     async fn monitors(&self, cx: &Context, query: &AlertQuery) -> Result<Vec<Monitor>> {
@@ -80,12 +80,7 @@ impl Alerts {
             paging: Paging::Number("page", "page_size"),
             size: MONITORS,
         };
-        let mut all: Vec<Monitor> =
-            list.parts::<Monitors>(cx).await?.into_iter().flat_map(Monitors::into_items).collect();
-        // One that moved to the next part while they were read comes twice.
-        all.sort_by_key(|monitor| monitor.id);
-        all.dedup_by_key(|monitor| monitor.id);
-        Ok(all)
+        list.all::<Monitors>(cx).await
     }
 }
 

@@ -1,20 +1,29 @@
 //! Reads incidents: by the search, the newest first.
 
 use std::cmp::Reverse;
+use std::collections::HashSet;
 
 use async_trait::async_trait;
 use opsorch::capability::IncidentReader;
-use opsorch::{Context, Cursor, Error, Incident, IncidentId, IncidentQuery, Item as _, Page, Result, Scope, Time};
+use opsorch::{
+    Context, Cursor, Error, ErrorKind, Incident, IncidentId, IncidentQuery, Item as _, Page, Result, Scope, Time,
+};
 
 use crate::datadog::KIND;
 use crate::datadog::api::{Datadog, Parameters};
 use crate::datadog::list::{Place, foreign};
-use crate::datadog::map::incident::{self as map, SERVICES, severities, states};
-use crate::datadog::wire::incident::{Attributes, OneIncident, Search};
+use crate::datadog::map::incident::{self as map, SERVICES, is_state, severities, states};
+use crate::datadog::wire::incident::{Attributes, Found, OneIncident, Search};
 use crate::query::{Text, among, is_within, page_size, refuse_metadata_but};
 
 /// How many are read at once.
 const LARGEST_PAGE: usize = 100;
+
+/// The most parts in which an incident is looked for by its number.
+const MOST_PARTS: usize = 1_000;
+
+/// How often one page goes back, or begins anew, because what is found changes while it is read.
+const RETURNS: usize = 20;
 
 /// The organization's own fields that hold what a scope names, beside the services.
 const TEAMS: [&str; 1] = ["teams"];
@@ -36,6 +45,8 @@ struct Entry {
 struct Part {
     entries: Vec<Entry>,
     is_last: bool,
+    /// The states that incidents have, by Datadog's account.
+    states: Vec<String>,
 }
 
 impl Incidents {
@@ -52,7 +63,7 @@ impl Incidents {
             ("page[offset]", offset.to_string()),
         ];
         let found: Search = self.datadog.get(cx, ["api", "v2", "incidents", "search"], &parameters).await?;
-        let (incidents, people, total) = found.into_parts();
+        let Found { incidents, people, total, states } = found.into_found();
         let count = incidents.len();
         let is_last = match total {
             Some(total) => offset + count >= total,
@@ -62,7 +73,7 @@ impl Incidents {
             is_in_scope: is_in(&incident.attributes, scope),
             incident: map::incident(&self.datadog, incident, &people),
         };
-        Ok(Part { is_last: is_last || count == 0, entries: incidents.into_iter().map(entry).collect() })
+        Ok(Part { is_last: is_last || count == 0, entries: incidents.into_iter().map(entry).collect(), states })
     }
 
     /// The incident of an id: Datadog's own, or the number that people call it by.
@@ -85,19 +96,28 @@ impl Incidents {
 
     /// Datadog reads an incident by its UUID only, so the number is looked for among all, the newest first.
     async fn of_number(&self, cx: &Context, number: u64) -> Result<Option<Incident>> {
-        let (search, mut offset) = (search(&IncidentQuery::new()).unwrap_or_default(), 0);
-        loop {
-            let part = self.part(cx, &search, &Scope::default(), offset).await?;
-            offset += part.entries.len();
-            let is_it =
-                |entry: &Entry| entry.incident.metadata.get("public_id").and_then(|id| id.as_u64()) == Some(number);
-            if let Some(found) = part.entries.into_iter().find(is_it) {
-                return Ok(Some(found.incident));
+        let Some(mut wanted) = Wanted::of(&IncidentQuery::new()) else { return Ok(None) };
+        let is_it = |entry: &Entry| entry.incident.metadata.get("public_id").and_then(|id| id.as_u64()) == Some(number);
+        let (mut offset, mut last) = (0, None::<IncidentId>);
+        for _ in 0..MOST_PARTS {
+            let mut part = self.part(cx, &wanted.search(), &Scope::default(), offset).await?;
+            let first = part.entries.first().map(|entry| &entry.incident.id);
+            // Each part begins with the last of the one before, unless something has moved.
+            if wanted.widen(&part.states) || (last.is_some() && first != last.as_ref()) {
+                (offset, last) = (0, None);
+                continue;
+            }
+            if let Some(index) = part.entries.iter().position(is_it) {
+                return Ok(Some(part.entries.swap_remove(index).incident));
             }
             if part.is_last {
                 return Ok(None);
             }
+            offset += part.entries.len() - 1;
+            last = part.entries.pop().map(|entry| entry.incident.id);
         }
+        let message = format!("the incident {number} was not found in the first {MOST_PARTS} parts of the list");
+        Err(Error::unexpected(message))
     }
 }
 
@@ -108,9 +128,9 @@ impl IncidentReader for Incidents {
         check(query)?;
         self.datadog.tags.wanted(&query.scope)?;
         let position = query.cursor.as_ref().map(Position::parse).transpose()?;
-        let Some(search) = search(query) else { return Ok(Page::new(Vec::new())) };
-        let page = Walk::new(self, query, size, position).page(cx, &search).await?;
-        Ok(page.url(Some(self.datadog.page(&["incidents"], &[("query", &search)]))))
+        let Some(mut wanted) = Wanted::of(query) else { return Ok(Page::new(Vec::new())) };
+        let page = Walk::new(self, query, size, position).page(cx, &mut wanted).await?;
+        Ok(page.url(Some(self.datadog.page(&["incidents"], &[("query", &wanted.search())]))))
     }
 
     async fn get(&self, cx: &Context, id: &IncidentId) -> Result<Incident> {
@@ -140,61 +160,95 @@ impl Position {
 }
 
 /// One reading of what is found, from a position on.
+///
+/// Each part begins with the last incident of the one before, which shows that nothing has left what was read: else others
+/// would have moved up into it unseen.
 struct Walk<'a> {
     incidents: &'a Incidents,
     query: &'a IncidentQuery,
     text: Text,
     size: usize,
     position: Option<Position>,
+    /// Where the reading began.
+    start: usize,
     offset: usize,
-    /// The places of everything that was read, and the offsets they were at.
+    /// How far to go back when something has moved, and how often that may still happen.
+    back: usize,
+    returns: usize,
+    /// The places of what was read, and the offsets they were at.
     read: Vec<(Place, usize)>,
+    known: HashSet<IncidentId>,
     found: Vec<Incident>,
 }
 
 impl<'a> Walk<'a> {
     fn new(incidents: &'a Incidents, query: &'a IncidentQuery, size: usize, position: Option<Position>) -> Self {
-        // One before, to see whether what came up to the position is still there.
-        let offset = position.as_ref().map_or(0, |position| position.offset.saturating_sub(1));
-        let text = Text::new(&query.query);
-        Self { incidents, query, text, size, position, offset, read: Vec::new(), found: Vec::new() }
+        let start = position.as_ref().map_or(0, |position| position.offset.saturating_sub(1));
+        Self {
+            incidents,
+            query,
+            text: Text::new(&query.query),
+            size,
+            position,
+            start,
+            offset: start,
+            back: LARGEST_PAGE,
+            returns: RETURNS,
+            read: Vec::new(),
+            known: HashSet::new(),
+            found: Vec::new(),
+        }
     }
 
-    async fn page(mut self, cx: &Context, search: &str) -> Result<Page<Incident>> {
+    async fn page(mut self, cx: &Context, wanted: &mut Wanted) -> Result<Page<Incident>> {
         loop {
-            let part = match self.incidents.part(cx, search, &self.query.scope, self.offset).await {
+            let part = match self.incidents.part(cx, &wanted.search(), &self.query.scope, self.offset).await {
                 Err(error) if error.is_retryable() => return self.broken_off(error),
                 part => part?,
             };
-            if self.read.is_empty() && self.offset > 0 && self.is_beyond(part.entries.first()) {
-                self.offset = 0;
+            let is_wider = wanted.widen(&part.states);
+            if is_wider || self.has_moved(part.entries.first()) {
+                if self.returns == 0 {
+                    let message = "what is found changed each time while it was read; ask again";
+                    return self.broken_off(Error::new(ErrorKind::Unavailable, message));
+                }
+                self.returns -= 1;
+                self.offset = if is_wider { self.start } else { self.offset.saturating_sub(self.back) };
+                self.back = self.back.saturating_mul(2);
                 continue;
             }
-            let is_last = part.is_last;
+            self.back = LARGEST_PAGE;
+            // A part that holds nothing but the last of the one before leads nowhere.
+            let is_last = part.is_last || part.entries.len() < 2;
             let is_over = self.take(part.entries);
             if is_last || is_over || self.is_enough() {
                 return Ok(self.cut());
             }
+            self.offset -= 1;
         }
     }
 
-    /// Whether something before the position is gone, so that what follows it may stand before the offset.
-    fn is_beyond(&self, first: Option<&Entry>) -> bool {
-        let Some(position) = &self.position else { return false };
-        first.is_none_or(|entry| Place::in_time(&entry.incident) > position.place)
+    /// Whether a part begins behind what was read last. What is newer has come meanwhile, and hides nothing.
+    fn has_moved(&self, first: Option<&Entry>) -> bool {
+        let seam = self.read.last().map(|(place, _)| place).or(self.position.as_ref().map(|position| &position.place));
+        let Some(seam) = seam.filter(|_| self.offset > 0) else { return false };
+        first.is_none_or(|entry| {
+            let place = Place::in_time(&entry.incident);
+            !self.known.contains(&entry.incident.id) && place != *seam && place.at() <= seam.at()
+        })
     }
 
     /// Keeps what is meant. Whether everything that follows is too old.
     fn take(&mut self, entries: Vec<Entry>) -> bool {
         let mut is_over = false;
+        self.read.retain(|(_, offset)| *offset < self.offset);
         for Entry { incident, is_in_scope } in entries {
             let place = Place::in_time(&incident);
-            let is_new = self.position.as_ref().is_none_or(|position| place > position.place)
-                && !self.found.iter().rev().take(2 * LARGEST_PAGE).any(|known| known.id == incident.id);
+            let is_new = self.position.as_ref().is_none_or(|position| place > position.place);
             is_over = self.query.since.is_some_and(|since| place.at().is_some_and(|at| at < since));
             self.read.push((place, self.offset));
             self.offset += 1;
-            if is_new && is_in_scope && self.is_meant(&incident) {
+            if self.known.insert(incident.id.clone()) && is_new && is_in_scope && self.is_meant(&incident) {
                 self.found.push(incident);
             }
         }
@@ -248,18 +302,38 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// What Datadog is asked to search for; `None` where nothing can be found.
-fn search(query: &IncidentQuery) -> Option<String> {
-    let states = states(&query.statuses);
-    if states.is_empty() {
-        return None;
+/// What Datadog is asked to search for.
+struct Wanted {
+    states: Vec<String>,
+    /// Whether a state is meant that is not among them.
+    is_any_state: bool,
+    severities: Vec<String>,
+}
+
+impl Wanted {
+    /// `None` where nothing can be found.
+    fn of(query: &IncidentQuery) -> Option<Self> {
+        let (states, severities) = (states(&query.statuses), severities(&query.severities));
+        let is_possible = !states.is_empty() && (query.severities.is_empty() || !severities.is_empty());
+        is_possible.then_some(Self { states, is_any_state: query.statuses.is_empty(), severities })
     }
-    let states = format!("state:({})", states.join(" OR "));
-    if query.severities.is_empty() {
-        return Some(states);
+
+    /// Adds states that incidents have. A search must name its states; Datadog documents four, and says beside what it
+    /// found which there are. Whether that made it wider.
+    fn widen(&mut self, told: &[String]) -> bool {
+        let is_new = |word: &&String| is_state(word) && !self.states.contains(word);
+        let new: Vec<String> = told.iter().filter(|_| self.is_any_state).filter(is_new).cloned().collect();
+        self.states.extend_from_slice(&new);
+        !new.is_empty()
     }
-    let severities = severities(&query.severities);
-    (!severities.is_empty()).then(|| format!("{states} AND severity:({})", severities.join(" OR ")))
+
+    fn search(&self) -> String {
+        let states = format!("state:({})", self.states.join(" OR "));
+        match self.severities.is_empty() {
+            true => states,
+            false => format!("{states} AND severity:({})", self.severities.join(" OR ")),
+        }
+    }
 }
 
 fn is_in(attributes: &Attributes, scope: &Scope) -> bool {

@@ -5,11 +5,12 @@ use opsorch::capability::LogReader;
 use opsorch::transport::{Reply, Url};
 use opsorch::{Context, Cursor, Error, ErrorKind, LogEntry, LogQuery, Page, Result, Time};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::datadog::api::{Datadog, read};
 use crate::datadog::map::log as map;
 use crate::datadog::search;
-use crate::datadog::wire::log::{Filter, LogList, LogSearch, Paging};
+use crate::datadog::wire::log::{self as wire, Filter, LogSearch, Paging};
 use crate::query::{page_size, refuse_metadata_but};
 
 /// The most entries that Datadog gives at once.
@@ -42,7 +43,7 @@ impl LogReader for Logs {
     async fn query(&self, cx: &Context, query: &LogQuery) -> Result<Page<LogEntry>> {
         let limit = page_size(query.page_size())?;
         let asked = Asked::new(query, self)?;
-        let mut after = query.cursor.as_ref().map(Position::parse).transpose()?;
+        let mut after = query.cursor.as_ref().map(|cursor| Position::parse(cursor, &asked)).transpose()?;
         let mut page = Page::new(Vec::new()).url(Some(self.page(&asked)));
         if asked.is_empty() {
             return Ok(page);
@@ -68,25 +69,22 @@ impl LogReader for Logs {
         if timeless > 0 {
             page = page.truncated(format!("{timeless} entries have no time, and are left out"));
         }
-        Ok(page.next(after.map(Position::into_cursor)))
+        Ok(page.next(after.map(|position| position.to_cursor(&asked))))
     }
 }
 
 /// Adds the entries of an answer to a page. Returns how many had no time, and where the next answer begins.
 fn found(reply: &Reply, asked: &Asked, page: &mut Page<LogEntry>, source: &str) -> Result<(usize, Option<Position>)> {
-    let LogList { data, mut meta } = read(reply, "a list of logs")?;
+    let mut timeless = 0;
+    let each = |log| match map::entry(log, source) {
+        Some(entry) if !asked.is_meant(&entry) => {}
+        Some(entry) => page.items.push(entry),
+        None => timeless += 1,
+    };
+    let mut meta = read(reply, "a list of logs", |text| wire::read(text, each))?;
     for failure in map::failures(&meta, source) {
         if !page.failures.contains(&failure) {
             page.failures.push(failure);
-        }
-    }
-    page.items.reserve(data.len());
-    let mut timeless = 0;
-    for log in data {
-        match map::entry(log, source) {
-            Some(entry) if !asked.is_meant(&entry) => {}
-            Some(entry) => page.items.push(entry),
-            None => timeless += 1,
         }
     }
     Ok((timeless, meta.after().map(Position)))
@@ -162,6 +160,13 @@ impl Asked {
         self.start == self.end || self.end <= Time::UNIX_EPOCH
     }
 
+    /// What tells it from what else is asked.
+    fn mark(&self) -> String {
+        let Self { search, from: _, to: _, indexes, tier, start, end, literally } = self;
+        let asked = serde_json::json!([search, indexes, tier, start, end, literally]).to_string();
+        Sha256::digest(asked).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Datadog has milliseconds, does not say whether it counts the end in, and looks for nothing but words.
     fn is_meant(&self, entry: &LogEntry) -> bool {
         (self.start..self.end).contains(&entry.timestamp)
@@ -187,7 +192,7 @@ fn tier(query: &LogQuery) -> Result<Option<String>> {
     }
 }
 
-/// Where a page ends: Datadog's own position.
+/// Where a page ends: Datadog's own position, which means nothing in another search.
 #[derive(Debug)]
 struct Position(String);
 
@@ -195,16 +200,16 @@ impl Position {
     const PREFIX: &str = "logs/";
 
     /// Datadog's positions are in Base64; an address is none.
-    fn parse(cursor: &Cursor) -> Result<Self> {
+    fn parse(cursor: &Cursor, asked: &Asked) -> Result<Self> {
         let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_=".contains(&byte);
-        let after = cursor.as_str().strip_prefix(Self::PREFIX);
-        after
+        let rest = cursor.as_str().strip_prefix(Self::PREFIX).and_then(|rest| rest.strip_prefix(&asked.mark()));
+        rest.and_then(|rest| rest.strip_prefix('/'))
             .filter(|after| !after.is_empty() && after.bytes().all(is_part))
             .map(|after| Self(after.to_owned()))
             .ok_or_else(|| Error::invalid("cursor", "expected a cursor that an earlier page of this query returned"))
     }
 
-    fn into_cursor(self) -> Cursor {
-        Cursor::new(format!("{}{}", Self::PREFIX, self.0))
+    fn to_cursor(&self, asked: &Asked) -> Cursor {
+        Cursor::new(format!("{}{}/{}", Self::PREFIX, asked.mark(), self.0))
     }
 }

@@ -33,7 +33,7 @@ impl Teams {
     }
 
     async fn all(&self, cx: &Context) -> Result<Vec<Team>> {
-        let teams = self.list(&["api", "v2", "team"]).all::<Document<Vec<wire::Team>>>(cx, |team| &team.id).await?;
+        let teams = self.list(&["api", "v2", "team"]).all::<Document<Vec<wire::Team>>>(cx).await?;
         Ok(teams.into_iter().map(|team| map::team(&self.datadog, team)).collect())
     }
 
@@ -57,7 +57,7 @@ impl Teams {
     /// Adds those whose shift in one of the team's schedules is now.
     async fn by_schedules(&self, cx: &Context, team: &Team, on_call: &mut Vec<TeamMember>) -> Result<()> {
         let list = self.list(&["api", "v2", "on-call", "schedules"]);
-        let schedules = list.all::<Document<Vec<Schedule>>>(cx, |schedule| &schedule.id).await?;
+        let schedules = list.all::<Document<Vec<Schedule>>>(cx).await?;
         let is_of_team =
             |schedule: &&Schedule| schedule.relationships.teams.data.iter().any(|its| its.id == team.id.as_str());
         for schedule in schedules.iter().filter(is_of_team) {

@@ -16,8 +16,8 @@ pub(in crate::datadog) struct Monitors(Vec<Monitor>);
 impl Part for Monitors {
     type Item = Monitor;
 
-    fn len(&self) -> usize {
-        self.0.len()
+    fn items(&self) -> &[Monitor] {
+        &self.0
     }
 
     fn into_items(self) -> Vec<Monitor> {

@@ -13,7 +13,7 @@ use super::resource::{One, User, lenient};
 pub(in crate::datadog) struct Search {
     data: SearchData,
     #[serde(default, deserialize_with = "lenient")]
-    pub(in crate::datadog) included: Vec<User>,
+    included: Vec<User>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -26,6 +26,34 @@ struct SearchAttributes {
     incidents: Vec<SearchHit>,
     #[serde(default)]
     total: Option<usize>,
+    #[serde(default, deserialize_with = "lenient")]
+    facets: Facets,
+}
+
+/// What there is beside what was found.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Facets {
+    #[serde(deserialize_with = "lenient")]
+    state: Vec<Facet>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Facet {
+    name: Option<String>,
+}
+
+/// What a search found.
+#[derive(Debug)]
+pub(in crate::datadog) struct Found {
+    pub(in crate::datadog) incidents: Vec<Incident>,
+    /// Those who are named in it.
+    pub(in crate::datadog) people: Vec<User>,
+    /// How many there are in all.
+    pub(in crate::datadog) total: Option<usize>,
+    /// The states that incidents have.
+    pub(in crate::datadog) states: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -34,10 +62,11 @@ struct SearchHit {
 }
 
 impl Search {
-    /// What was found, the people who are named in it, and how many there are in all.
-    pub(in crate::datadog) fn into_parts(self) -> (Vec<Incident>, Vec<User>, Option<usize>) {
-        let SearchAttributes { incidents, total } = self.data.attributes;
-        (incidents.into_iter().map(|hit| hit.data).collect(), self.included, total)
+    pub(in crate::datadog) fn into_found(self) -> Found {
+        let SearchAttributes { incidents, total, facets } = self.data.attributes;
+        let incidents = incidents.into_iter().map(|hit| hit.data).collect();
+        let states = facets.state.into_iter().filter_map(|state| state.name).collect();
+        Found { incidents, people: self.included, total, states }
     }
 }
 

@@ -1,8 +1,10 @@
 //! Log entries. Texts borrow from the answer where nothing in them is escaped.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use opsorch::Fields;
+use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::null_as_default;
@@ -34,13 +36,75 @@ pub(in crate::datadog) struct Paging<'a> {
     pub(in crate::datadog) cursor: Option<&'a str>,
 }
 
-/// A page of entries.
-#[derive(Debug, Deserialize)]
-pub(in crate::datadog) struct LogList<'a> {
-    #[serde(borrow, deserialize_with = "null_as_default")]
-    pub(in crate::datadog) data: Vec<Log<'a>>,
-    #[serde(default, deserialize_with = "null_as_default")]
-    pub(in crate::datadog) meta: Meta,
+/// Reads a page of entries. Each is handed over when it is read, so that they are not gathered twice.
+pub(in crate::datadog) fn read<'a>(page: &'a str, each: impl FnMut(Log<'a>)) -> serde_json::Result<Meta> {
+    let mut deserializer = serde_json::Deserializer::from_str(page);
+    let meta = deserializer.deserialize_map(Page(each))?;
+    deserializer.end()?;
+    Ok(meta)
+}
+
+struct Page<F>(F);
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "lowercase")]
+enum Key {
+    Data,
+    Meta,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de, F: FnMut(Log<'de>)> Visitor<'de> for Page<F> {
+    type Value = Meta;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a page of logs")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Meta, A::Error> {
+        let (mut meta, mut has_data) = (Meta::default(), false);
+        while let Some(key) = map.next_key()? {
+            match key {
+                Key::Data => {
+                    map.next_value_seed(Each(&mut self.0))?;
+                    has_data = true;
+                }
+                Key::Meta => meta = map.next_value::<Option<Meta>>()?.unwrap_or_default(),
+                Key::Other => _ = map.next_value::<IgnoredAny>()?,
+            }
+        }
+        if has_data { Ok(meta) } else { Err(A::Error::missing_field("data")) }
+    }
+}
+
+struct Each<'f, F>(&'f mut F);
+
+impl<'de, F: FnMut(Log<'de>)> DeserializeSeed<'de> for Each<'_, F> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, F: FnMut(Log<'de>)> Visitor<'de> for Each<'_, F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of logs")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while let Some(log) = list.next_element()? {
+            (self.0)(log);
+        }
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
 }
 
 #[derive(Debug, Deserialize)]

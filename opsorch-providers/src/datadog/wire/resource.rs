@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::datadog::list::Part;
+use crate::datadog::list::{Keyed, Part};
 
 /// `{"data": …, "included": […]}`
 #[derive(Debug, Deserialize)]
@@ -32,7 +32,7 @@ struct Total {
 
 impl<T, I> Part for Document<Vec<T>, I>
 where
-    T: for<'de> Deserialize<'de>,
+    T: for<'de> Deserialize<'de> + Keyed,
     I: for<'de> Deserialize<'de>,
 {
     type Item = T;
@@ -42,8 +42,8 @@ where
         meta.pagination.as_ref().or(meta.page.as_ref())?.total
     }
 
-    fn len(&self) -> usize {
-        self.data.len()
+    fn items(&self) -> &[T] {
+        &self.data
     }
 
     fn into_items(self) -> Vec<T> {

@@ -83,7 +83,7 @@ impl IncidentDesk {
             paging: Paging::Number("page[number]", "page[size]"),
             size: 100,
         };
-        let users = list.all::<Document<Vec<User>>>(cx, |user| &user.id).await?;
+        let users = list.all::<Document<Vec<User>>>(cx).await?;
         let is_it =
             |user: &&User| user.attributes.email.as_deref().is_some_and(|email| email.eq_ignore_ascii_case(named));
         let found: Vec<&str> = users.iter().filter(is_it).map(|user| user.id.as_str()).collect();

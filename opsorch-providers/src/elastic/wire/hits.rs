@@ -31,7 +31,9 @@ pub(in crate::elastic) fn read(
     names: &Names,
     to_time: fn(i64) -> Option<Time>,
 ) -> serde_json::Result<Answer> {
-    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    // All of it is known to be UTF-8 sooner than each text in it.
+    let text = std::str::from_utf8(body).map_err(serde_json::Error::custom)?;
+    let mut deserializer = serde_json::Deserializer::from_str(text);
     let answer = Reader { names, to_time }.deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(answer)

@@ -60,7 +60,14 @@ impl Names {
 
     /// The node below this one that a key leads to; a key with dots leads as far as several without.
     pub(super) fn below(&self, key: &str) -> Option<&Self> {
-        key.split('.').try_fold(self, |node, part| node.parts.iter().find(|known| known.part == part))
+        match key.contains('.') {
+            true => key.split('.').try_fold(self, Self::part),
+            false => self.part(key),
+        }
+    }
+
+    fn part(&self, part: &str) -> Option<&Self> {
+        self.parts.iter().find(|known| known.part == part)
     }
 
     pub(super) fn place(&self) -> Option<&Place> {

@@ -9,8 +9,8 @@ use super::{MENTION, Mark, Node};
 /// The marks that CommonMark has, the outermost first.
 const MARKS: [&str; 5] = ["link", "strike", "strong", "em", "code"];
 
-/// Whether a character may mean something in a line.
-pub(super) fn is_special(letter: char) -> bool {
+/// Whether a character may mean something in a line. No control character is left as it is.
+pub(super) const fn is_special(letter: char) -> bool {
     matches!(
         letter,
         '\\' | '`'
@@ -32,7 +32,9 @@ pub(super) fn is_special(letter: char) -> bool {
             | '('
             | ')'
             | ':'
-    ) || letter.is_control()
+            | '\0'..='\x1f'
+            | '\x7f'..='\u{9f}'
+    )
 }
 
 /// A paragraph. Characters are escaped only where CommonMark would read something else.

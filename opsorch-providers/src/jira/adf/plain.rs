@@ -8,10 +8,10 @@ use super::{MENTION, Mark, Node};
 
 /// A line, if it is plain; with `None` nothing is said about it.
 ///
-/// Why it reads as it was meant (CommonMark 0.31.2): every line begins with a letter or a mark, so that no block begins there (4.1
-/// to 4.6, 5.1, 5.2); nothing but the delimiters that are written here can open or close anything; what is marked begins and ends
-/// with a letter or a digit and has a blank before it, and a blank, a full stop or a comma behind it, so that its delimiters are left- and
-/// right-flanking and nothing else (6.2).
+/// Why it reads as it was meant (CommonMark 0.31.2): every line begins with a mark or with a character with which no block begins (4.1
+/// to 4.6, 5.1, 5.2); nothing but the delimiters that are written here can open or close anything; what is marked begins with such a
+/// character or a digit, ends with a letter or a digit, and has a blank before it, and a blank, a full stop or a comma behind it, so that
+/// its delimiters are left- and right-flanking and nothing else (6.2).
 pub(super) fn plain(nodes: &[Node<'_>]) -> Option<String> {
     let length = nodes.iter().map(|node| node.text.as_ref().map_or(64, |text| text.len() + 4)).sum();
     let mut line = Line { written: String::with_capacity(length), was_marked: false };
@@ -37,7 +37,7 @@ impl Line {
     fn text(&mut self, text: &str) -> Option<()> {
         let Some(first) = text.chars().next() else { return Some(()) };
         let begins_well = match (self.is_at_start(), self.was_marked) {
-            (true, _) => first.is_alphabetic(),
+            (true, _) => begins_nothing(first),
             (false, true) => matches!(first, ' ' | '.' | ','),
             (false, false) => true,
         };
@@ -58,7 +58,7 @@ impl Line {
                 let delimiter = delimiter(&mark.kind);
                 self.push([delimiter, text, delimiter]);
             }
-            "link" if mark.attrs.as_ref()?.len() == 1 => {
+            "link" if mark.attrs.as_ref()?.0.len() == 1 => {
                 let href = mark.href().filter(|href| is_safe(href) && is_address(href) && *href != text)?;
                 self.push(["[", text, "](", href, ")"]);
             }
@@ -109,17 +109,39 @@ impl Line {
 fn are_harmless(text: &str) -> bool {
     // Most texts are harmless byte for byte, which is quicker: a control character beyond ASCII (U+0080 to U+009F) ends with
     // the byte of its own number.
-    text.bytes().all(|byte| is_harmless(char::from(byte))) || text.chars().all(is_harmless)
+    text.bytes().all(|byte| HARMLESS.get(usize::from(byte)) == Some(&true)) || text.chars().all(is_harmless)
 }
 
+/// Whether the character of each number means nothing.
+const HARMLESS: [bool; 256] = {
+    let (mut table, mut byte) = ([false; 256], u8::MIN);
+    loop {
+        #[allow(clippy::indexing_slicing)] // there is a place for every byte
+        {
+            table[byte as usize] = is_harmless(byte as char);
+        }
+        if byte == u8::MAX {
+            break table;
+        }
+        byte += 1;
+    }
+};
+
 /// Whether a character means nothing anywhere behind the beginning of a line.
-fn is_harmless(letter: char) -> bool {
+const fn is_harmless(letter: char) -> bool {
     !is_special(letter) || matches!(letter, '.' | '-' | '+' | '=' | '(' | ')' | ':')
+}
+
+/// Whether no block begins with a character: a letter, a slash, or what is not ASCII.
+fn begins_nothing(first: char) -> bool {
+    first.is_alphabetic() || first == '/' || (!first.is_ascii() && !first.is_whitespace())
 }
 
 /// Whether a text can be marked.
 fn is_word(text: &str) -> bool {
-    text.starts_with(char::is_alphanumeric) && text.ends_with(char::is_alphanumeric) && are_harmless(text)
+    text.starts_with(|first: char| begins_nothing(first) || first.is_numeric())
+        && text.ends_with(char::is_alphanumeric)
+        && are_harmless(text)
 }
 
 /// Whether an address is the same as the destination of a link.

@@ -93,12 +93,16 @@ fn code(node: &Node<'_>) -> String {
 
 /// A text with something before its first line and something before the others.
 fn prefixed(text: &str, first: &str, others: &str) -> String {
-    let lines = text.split('\n').enumerate().map(|(index, line)| {
+    let mut whole = String::with_capacity(text.len() + first.len() + others.len());
+    for (index, line) in text.split('\n').enumerate() {
+        if index > 0 {
+            whole.push('\n');
+        }
         let prefix = if index == 0 { first } else { others };
-        let whole = format!("{prefix}{line}");
-        if line.is_empty() { whole.trim_end().to_owned() } else { whole }
-    });
-    lines.collect::<Vec<_>>().join("\n")
+        whole.push_str(if line.is_empty() { prefix.trim_end() } else { prefix });
+        whole.push_str(line);
+    }
+    whole
 }
 
 fn table(node: &Node<'_>) -> String {

@@ -63,9 +63,8 @@ fn fields(incident: &mut wire::Incident, priority: Option<String>) -> Fields {
 
 /// The word of the closed set, or PagerDuty's own where it is in no table.
 pub(in crate::pagerduty) fn status(raw: &str) -> IncidentStatus {
-    let own = IncidentStatus::new(raw);
-    match own.level() {
-        IncidentStatusLevel::Unknown if !raw.is_empty() => own,
+    match IncidentStatusLevel::of(raw) {
+        IncidentStatusLevel::Unknown if !raw.is_empty() => raw.into(),
         level => level.into(),
     }
 }

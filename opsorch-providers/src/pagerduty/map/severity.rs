@@ -62,16 +62,16 @@ impl Severities {
     pub(in crate::pagerduty) fn of(&self, priority: Option<&str>, urgency: Option<&str>) -> (Severity, Option<String>) {
         let severity = match (priority, urgency) {
             (Some(name), _) => self.of_priority(name),
-            (None, Some("high")) => closed(&self.urgencies.high),
-            (None, Some("low")) => closed(&self.urgencies.low),
-            (None, Some(other)) => closed(&Severity::new(other)),
+            (None, Some("high")) => closed(self.urgencies.high.as_str()),
+            (None, Some("low")) => closed(self.urgencies.low.as_str()),
+            (None, Some(other)) => closed(other),
             (None, None) => SeverityLevel::Unknown.into(),
         };
         (severity, priority.or(urgency).map(str::to_owned))
     }
 
     fn of_priority(&self, name: &str) -> Severity {
-        self.priorities.get(name).map_or_else(|| closed(&Severity::new(name)), closed)
+        closed(self.priorities.get(name).map_or(name, Severity::as_str))
     }
 
     /// What stands for a severity in an account with these priorities: the one of that name; else the only one of that
@@ -127,9 +127,9 @@ fn urgency_beside(level: SeverityLevel) -> Option<&'static str> {
 }
 
 /// The word of the closed set, or the account's own where it is in no table.
-fn closed(word: &Severity) -> Severity {
-    match word.level() {
-        SeverityLevel::Unknown => word.clone(),
+fn closed(word: &str) -> Severity {
+    match SeverityLevel::of(word) {
+        SeverityLevel::Unknown => word.into(),
         level => level.into(),
     }
 }

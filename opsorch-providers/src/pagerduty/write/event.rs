@@ -1,12 +1,13 @@
 //! Raises, acknowledges and resolves alerts, by Events API v2.
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use opsorch::capability::{AlertRaiser, AlertResponder};
 use opsorch::gate::Approved;
 use opsorch::secret::Secret;
-use opsorch::transport::Client;
+use opsorch::transport::{Budget, Client, Limit};
 use opsorch::{
     AcknowledgeAlert, Alert, AlertStatusLevel, Context, Error, ErrorKind, Fields, RaiseAlert, ResolveAlert, Result,
 };
@@ -32,6 +33,11 @@ const SOURCE: &str = "opsorch";
 /// The members of `metadata` that stand beside the payload of an event, and those that stand in it.
 const BESIDE: [&str; 4] = ["client", "client_url", "links", "images"];
 const WITHIN: [&str; 3] = ["component", "group", "class"];
+
+/// What PagerDuty takes under one integration key: 120 events a minute by its documentation.
+pub(in crate::pagerduty) fn budget() -> Budget {
+    Budget::new().limit(Limit::new("events", 120, Duration::from_secs(60)))
+}
 
 /// Sends events under one integration key, which also says on which service alerts are.
 pub(in crate::pagerduty) struct Events {

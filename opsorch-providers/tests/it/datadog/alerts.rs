@@ -6,7 +6,7 @@ use opsorch::{Alert, AlertQuery, AlertStatusLevel, Clock, ErrorKind, ManualClock
 use opsorch_testkit::double::parameters;
 use serde_json::json;
 
-use super::desk::{Desk, ago, ok, status};
+use super::desk::{Desk, Fate, ago, ok, status};
 use super::simulated::datadog::Vendor;
 use super::simulated::datadog::monitors::{Downtime, Monitors, monitor, split, with};
 use super::{assert_invalid, assert_unsupported};
@@ -80,6 +80,23 @@ async fn a_monitor_is_an_alert_and_each_of_its_groups_is_one() {
     assert_eq!((whole.id.as_str(), whole.title.as_str()), ("12", "Slow answers"));
 }
 
+#[tokio::test]
+async fn a_monitor_that_leaves_while_the_list_is_read_hides_no_other() {
+    let monitors = || (0..600).map(|number| monitor(number, "m", "OK", seconds(60 * number))).collect();
+    let desk = over(monitors()).await;
+    let leave = || Fate::After(|vendor| _ = vendor.monitors.monitors.remove(0));
+    desk.wire.next("GET", "/api/v1/monitor", 1, leave());
+    let expected: Vec<_> = (1..600).map(|number: u64| number.to_string()).collect();
+    assert_eq!(desk.all_alerts(AlertQuery::new().limit(1_000)).await, expected);
+
+    let desk = over(monitors()).await;
+    for number in 0..12 {
+        desk.wire.next("GET", "/api/v1/monitor", usize::from(number == 0), leave());
+    }
+    let error = desk.alerts(AlertQuery::new()).await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Unavailable, "{error}");
+}
+
 /// Only US1, EU and GOV have their pages below `app.`.
 #[tokio::test]
 async fn a_page_is_where_the_site_has_it() {
@@ -90,7 +107,9 @@ async fn a_page_is_where_the_site_has_it() {
         ("datadoghq.eu", "app.datadoghq.eu"),
         ("ap1.datadoghq.com", "ap1.datadoghq.com"),
         ("ap2.datadoghq.com", "ap2.datadoghq.com"),
+        ("uk1.datadoghq.com", "uk1.datadoghq.com"),
         ("ddog-gov.com", "app.ddog-gov.com"),
+        ("us2.ddog-gov.com", "us2.ddog-gov.com"),
     ] {
         let desk = Desk::configured(json!({ "site": site })).await;
         let alert = desk.ops.alerts(&desk.cx).get("11").await.unwrap();
@@ -277,7 +296,7 @@ async fn a_list_that_ends_with_a_full_part_ends() {
     let desk = over((1..=250).map(|id| monitor(id, "x", "Alert", 5)).collect()).await;
     assert_eq!(desk.alert_ids(AlertQuery::new().limit(1_000)).await.len(), 250);
     let pages = desk.wire.paths().iter().filter(|path| path.starts_with("GET /api/v1/monitor")).count();
-    assert_eq!(pages, 2, "the second is empty, and ends it");
+    assert_eq!(pages, 3, "the second is empty, and ends it, because the last of the first is where it was");
 }
 
 #[tokio::test]

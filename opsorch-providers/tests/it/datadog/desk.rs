@@ -25,6 +25,8 @@ pub(super) enum Fate {
     Answer(Reply),
     /// The vendor acts on it, and the answer is lost.
     Lost,
+    /// Something happens at the vendor before it answers.
+    After(fn(&mut Vendor)),
 }
 
 /// The way to the vendor. Clones are the same.
@@ -88,6 +90,7 @@ impl Transport for Wire {
                         inner.vendor.answer(&request);
                         return Err(Error::new(ErrorKind::Timeout, "no complete answer in time"));
                     }
+                    Fate::After(happens) => happens(&mut inner.vendor),
                 },
                 (_, _, passed_over, _) => *passed_over -= 1,
             }
@@ -154,9 +157,11 @@ pub(super) fn secrets() -> StaticSecrets {
     ])
 }
 
-/// The usual configuration with other members.
+/// The usual configuration with other members, without a rate budget: refusals are made on purpose, and time is real.
 pub(super) fn config_with(members: Value) -> DatadogConfig {
-    let mut config = value!({ "api_key": SecretRef::env("KEY"), "app_key": SecretRef::env("KEY") });
+    let mut config = value!({
+        "api_key": SecretRef::env("KEY"), "app_key": SecretRef::env("KEY"), "requests_per_minute": 0,
+    });
     config.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
     serde_json::from_value(config).unwrap()
 }

@@ -103,6 +103,30 @@ async fn a_limit_is_followed_over_pages_and_met_exactly() {
 }
 
 #[tokio::test]
+async fn a_cursor_belongs_to_its_query() {
+    let desk = Desk::open().await;
+    desk.wire.vendor(|vendor| vendor.logs.entries = many());
+    let query = hour().service("svc 1");
+    let next = desk.logs(query.clone().limit(10)).await.unwrap().next.unwrap();
+    desk.wire.vendor(|vendor| assert_eq!(vendor.logs.entries.len(), 2_700));
+    let sent = desk.wire.paths().len();
+    for other in [
+        hour(),
+        hour().service("svc 2"),
+        query.clone().search("took"),
+        query.clone().severity("error"),
+        query.clone().metadata("indexes", json!(["main"])),
+        query.clone().metadata("storage_tier", "flex"),
+        LogQuery::new(ago(3_599), ago(0)).service("svc 1"),
+        LogQuery::new(ago(3_600), ago(1)).service("svc 1"),
+    ] {
+        assert_invalid(desk.logs(other.after(next.clone())).await, "cursor");
+    }
+    assert_eq!(desk.wire.paths().len(), sent, "nothing is asked with it");
+    assert_eq!(desk.logs(query.limit(25).after(next)).await.unwrap().items.len(), 25);
+}
+
+#[tokio::test]
 async fn a_request_says_what_is_asked() {
     let desk = Desk::configured(json!({ "log_indexes": ["main", "web"] })).await;
     let query = hour().service("a b").filter("path", "=", "x\"y").severity("error").limit(5);
@@ -269,7 +293,15 @@ async fn what_cannot_be_honoured_is_refused_and_nothing_is_sent() {
         assert_invalid(desk.logs(hour().after(opsorch::Cursor::new(cursor))).await, "cursor");
     }
     assert!(desk.wire.paths().is_empty());
-    assert_invalid(desk.logs(hour().after(opsorch::Cursor::new("logs/bm9uZQ"))).await, "cursor");
+}
+
+#[tokio::test]
+async fn a_position_that_datadog_no_longer_knows_is_a_wrong_cursor() {
+    let desk = Desk::open().await;
+    desk.wire.vendor(|vendor| vendor.logs.entries = many());
+    let next = desk.logs(hour().limit(10)).await.unwrap().next.unwrap();
+    desk.wire.answer("POST", SEARCH, status(400, &json!({ "errors": ["invalid cursor"] }), &[]));
+    assert_invalid(desk.logs(hour().after(next)).await, "cursor");
 }
 
 #[tokio::test]

@@ -98,6 +98,37 @@ async fn a_text_is_compared_by_the_field_beside_it_that_holds_the_whole() {
 }
 
 #[tokio::test]
+async fn a_value_is_equal_to_one_time_and_to_one_address_and_to_no_span_of_them() {
+    let types =
+        [("@timestamp", "date"), ("due", "date"), ("exact", "date_nanos"), ("ip", "ip"), ("window", "date_range")];
+    let index = Index::new(&types)
+        .with("1", json!({ "@timestamp": ago(1).to_rfc3339(), "due": "2026-01-02T00:00:00Z", "ip": "10.0.0.1" }))
+        .with("2", json!({ "@timestamp": ago(2).to_rfc3339(), "due": "2026-01-02T10:30:00.250Z", "ip": "10.0.0.2" }))
+        .with("3", json!({ "@timestamp": ago(3).to_rfc3339(), "exact": "2026-01-02T10:30:00.250000001Z" }));
+    let desk = Desk::of(Flavor::Elasticsearch, index).await;
+    for (field, value, expected) in [
+        ("due", "2026-01-02", vec!["1"]),
+        ("due", "2026-01-02T10:30:00.250Z", vec!["2"]),
+        ("due", "2026-01-02T11:30:00.25+01:00", vec!["2"]),
+        ("due", "2026-01-02T10:30:00Z", vec![]),
+        ("due", "1767349800250", vec!["2"]),
+        ("due", "2026-01", vec![]),
+        ("due", "now", vec![]),
+        ("due", "2026-01-02||/M", vec![]),
+        ("exact", "2026-01-02T10:30:00.250000001Z", vec!["3"]),
+        ("exact", "2026-01-02T10:30:00.25Z", vec![]),
+        ("ip", "10.0.0.1", vec!["1"]),
+        ("ip", "10.0.0.0/24", vec![]),
+        ("ip", "10.0.0", vec![]),
+    ] {
+        assert_eq!(desk.ids(day().filter(field, "=", value)).await, expected, "{field} = {value}");
+        let others: Vec<_> = ["1", "2", "3"].into_iter().filter(|id| !expected.contains(id)).collect();
+        assert_eq!(desk.ids(day().filter(field, "!=", value)).await, others, "{field} != {value}");
+    }
+    assert_unsupported(desk.query(day().filter("window", "=", "2026-01-02")).await, "window");
+}
+
+#[tokio::test]
 async fn a_field_that_is_otherwise_in_other_indices_is_compared_as_it_is_in_each() {
     let at = |level: &str| json!({ "@timestamp": ago(1).to_rfc3339(), "level": level, "service": { "name": "x" } });
     let keyword = Index::new(&[("@timestamp", "date"), ("level", "keyword")]).with("1", at("read only"));

@@ -39,7 +39,6 @@ async fn an_issue_whose_answer_was_lost_is_found_by_its_mark() {
     let (desk, action) = lost(CreateTicket::new("disk full").description("on db-1"), "/issues").await;
     let count = || desk.wire.with(|github| github.issues.len());
     let before = count();
-    assert!(submit(&desk, &action).await.unwrap_err().may_have_applied(), "nobody knows yet");
     desk.wire.sent();
     assert_eq!(reconciled(&desk).await, Some(OutcomeStatus::Applied));
     let looked = &desk.wire.sent()[0];
@@ -51,6 +50,15 @@ async fn an_issue_whose_answer_was_lost_is_found_by_its_mark() {
         ("113", "disk full", Some("on db-1"))
     );
     assert_eq!(count(), before, "it was sent once");
+}
+
+#[tokio::test]
+async fn the_same_submission_under_its_key_is_answered_with_what_the_lost_one_made() {
+    let (desk, action) = lost(CreateTicket::new("disk full").description("on db-1"), "/issues").await;
+    let before = desk.wire.with(|github| github.issues.len());
+    let Response::Ticket(ticket) = submit(&desk, &action).await.unwrap() else { panic!("a ticket was asked for") };
+    assert_eq!((ticket.id.as_str(), ticket.title.as_str()), ("113", "disk full"));
+    assert_eq!(desk.wire.with(|github| github.issues.len()), before, "it was sent once");
 }
 
 #[tokio::test]

@@ -195,7 +195,7 @@ async fn plane(wire: Wire, config: Value) -> Result<OpsOrch> {
         .await
 }
 
-/// The usual configuration.
+/// The usual configuration, without a rate budget: refusals are made on purpose, and time is real.
 pub(super) fn config() -> Value {
     value!({
         "api_token": SecretRef::env("TOKEN"),
@@ -204,6 +204,7 @@ pub(super) fn config() -> Value {
         "from_email": "alice@example.com",
         "routing_key": SecretRef::env("KEY"),
         "webhook_secrets": [SecretRef::env("HOOK"), SecretRef::env("NEXT_HOOK")],
+        "requests_per_minute": 0,
     })
 }
 

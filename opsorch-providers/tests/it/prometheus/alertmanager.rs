@@ -134,8 +134,11 @@ impl Desk {
 
     /// Without layers, so that nothing is tried again.
     pub(super) async fn at_once(config: PrometheusConfig) -> Self {
-        let builder = builder(config).transport(ReqwestTransport::new().unwrap()).without_layers();
-        Self::built(builder).await.unwrap()
+        Self::at_once_over(ReqwestTransport::new().unwrap(), config).await
+    }
+
+    pub(super) async fn at_once_over(transport: impl Transport, config: PrometheusConfig) -> Self {
+        Self::built(builder(config).transport(transport).without_layers()).await.unwrap()
     }
 
     async fn built(builder: Builder) -> Result<Self> {

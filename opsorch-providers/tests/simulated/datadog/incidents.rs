@@ -1,5 +1,6 @@
 //! Incidents, found by their search.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use opsorch::transport::{Reply, Request, StatusCode};
@@ -107,12 +108,21 @@ impl Incidents {
         known(request, &["query", "sort", "include", "page[size]", "page[offset]"])?;
         let query = parameter(request, "query").ok_or_else(|| bad_request("query is required"))?;
         let wanted = facets(&query).ok_or_else(|| bad_request(&format!("cannot read the query {query}")))?;
-        let is_meant = |incident: &&Value| {
-            wanted
-                .iter()
-                .all(|(facet, words)| words.iter().any(|word| incident["attributes"][facet.as_str()] == **word))
+        let has = |incident: &Value, facet: &str, words: &[String]| {
+            words.iter().any(|word| incident["attributes"][facet] == **word)
         };
+        let is_meant = |incident: &&Value| wanted.iter().all(|(facet, words)| has(incident, facet, words));
         let mut found: Vec<&Value> = self.incidents.iter().filter(is_meant).collect();
+        // A facet tells what could be chosen in it beside what is.
+        let others = |incident: &&Value| {
+            wanted.iter().filter(|(facet, _)| facet != "state").all(|(facet, words)| has(incident, facet, words))
+        };
+        let mut states: BTreeMap<&str, usize> = BTreeMap::new();
+        for incident in self.incidents.iter().filter(others) {
+            *states.entry(incident["attributes"]["state"].as_str().unwrap()).or_default() += 1;
+        }
+        let states: Vec<Value> =
+            states.into_iter().map(|(name, count)| json!({ "name": name, "count": count })).collect();
         let created = |incident: &Value| incident["attributes"]["created"].as_str().unwrap().parse::<Time>().unwrap();
         found.sort_by_cached_key(|incident| created(incident));
         match parameter(request, "sort").as_deref() {
@@ -125,7 +135,7 @@ impl Incidents {
         let hits: Vec<Value> = part.items.iter().map(|incident| json!({ "data": incident })).collect();
         let attributes = json!({ "total": part.total, "incidents": hits, "facets": {
             "commander": [], "created_by": [], "fields": [], "impact": [], "last_modified_by": [], "postmortem": [],
-            "responder": [], "severity": [], "state": [], "time_to_repair": [], "time_to_resolve": [],
+            "responder": [], "severity": [], "state": states, "time_to_repair": [], "time_to_resolve": [],
         } });
         Ok(ok(&json!({ "data": { "type": "incidents_search_results", "attributes": attributes }, "included": people })))
     }

@@ -70,7 +70,6 @@ fn on_field(kind: &str, field: &str, how: &Map<String, Value>, of: Subject<'_>) 
     };
     Ok(match kind {
         "range" => return in_range(type_, how, &values),
-        "term" => any(&|value| same(value, said("value"))),
         "match_phrase" => {
             let phrase = tokens(said("query"));
             let has =
@@ -87,7 +86,15 @@ fn on_field(kind: &str, field: &str, how: &Map<String, Value>, of: Subject<'_>) 
             }
             values.iter().any(|value| Some(value) == wanted.as_ref())
         }
+        // As clusters compare: a day is any moment of it, and a network any address in it.
+        "match" | "term" if type_ == "ip" => {
+            let wanted = [said("query"), said("value")].concat();
+            let network = wanted.split_once('/').map_or(wanted.as_str(), |(network, _)| network.trim_end_matches(".0"));
+            any(&|value| value == wanted || (wanted.contains('/') && value.starts_with(network)))
+        }
+        "match" if type_ == "date" => any(&|value| value.starts_with(said("query"))),
         "match" => any(&|value| value == said("query")),
+        "term" => any(&|value| same(value, said("value"))),
         "wildcard" => any(&|value| is_like(said("value"), value, in_any_case)),
         _ => {
             let pattern = Regex::new(&format!("^(?s:{})$", said("value")))
