@@ -1,14 +1,17 @@
-//! What the path of a read costs: the trait called directly, and through the façade with 0, 1 and 5 layers that pass on.
+//! What the path of a read costs: the trait called directly, through the façade with 0, 1 and 5 layers that pass on, and
+//! where a layer has kept the answer.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::hint::black_box;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::Criterion;
 use opsorch::capability::TicketReader;
-use opsorch::layer::{Call, Layer, Next};
+use opsorch::layer::{CacheLayer, Call, Layer, Next};
 use opsorch::{Actor, Context, OpsOrch, Page, Provider, Query, Response, Result, Ticket, TicketId, TicketQuery};
+use opsorch_benches::results::{Goal, Number, Results, criterion_folder, criterion_median};
 
 /// A vendor that answers at once, so that only the path is measured.
 #[derive(Debug)]
@@ -59,8 +62,47 @@ fn call_path(criterion: &mut Criterion) {
             });
         });
     }
+    let provider = Provider::new("instant").with_ticket_reader(Arc::new(Instant));
+    let builder = OpsOrch::builder().provider(provider).layer(CacheLayer::new(Duration::from_secs(86_400)));
+    let ops = runtime.block_on(builder.build()).unwrap();
+    group.bench_function("facade, kept", |bencher| {
+        bencher.iter(|| {
+            runtime.block_on(async {
+                let query = Query::TicketGet(TicketId::new("T-1"));
+                black_box(ops.query(&cx, black_box(query)).await).is_ok()
+            })
+        });
+    });
     group.finish();
 }
 
-criterion_group!(benches, call_path);
-criterion_main!(benches);
+/// The nanoseconds that five layers may add.
+const GOAL: f64 = 1_000.0;
+
+/// The nanoseconds that a read may take whose answer was kept.
+const KEPT: f64 = 2_000.0;
+
+fn main() {
+    let mut results = Results::of("call_path");
+    let mut criterion = Criterion::default().output_directory(&criterion_folder()).configure_from_args();
+    call_path(&mut criterion);
+    criterion.final_summary();
+    if keep(&mut results).is_some() {
+        results.write();
+    }
+}
+
+/// The medians beside the direct call; `None` where they were not measured.
+fn keep(results: &mut Results) -> Option<()> {
+    let direct = criterion_median("read", "direct trait call")?;
+    let facade = |layers: usize| criterion_median("read", &format!("facade, {layers} layers"));
+    for layers in [0, 1, 5] {
+        let number = Number::new(format!("a read through the façade, {layers} layers"), facade(layers)?, "ns");
+        results.add(number.beside("the trait called directly", direct));
+    }
+    let added = Number::new("what the façade and five layers add", facade(5)? - direct, "ns");
+    results.add(added.goal(Goal::Most(GOAL)));
+    let kept = Number::new("a read whose answer a layer has kept", criterion_median("read", "facade, kept")?, "ns");
+    results.add(kept.goal(Goal::Most(KEPT)));
+    Some(())
+}

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use opsorch::capability::TicketWriter;
 use opsorch::gate::{Approved, Decision};
 use opsorch::{Action, Actor, Builder, Context, CreateTicket, OpsOrch, Provider, Result, Target, Ticket, UpdateTicket};
+use opsorch_benches::results::{Goal, Number, Results};
 
 /// How long each rate is measured at a time, and how often: the disk of a busy machine changes from second to second, so
 /// the rates take turns, and each ratio is the median of the ratios of one turn.
@@ -58,22 +59,22 @@ pub(crate) async fn changes(ops: &OpsOrch, writers: usize) -> f64 {
     f64::from(made) / started.elapsed().as_secs_f64()
 }
 
-/// Prints the rates of turns: raw commits, changes by one writer, changes by 64.
-pub(crate) fn print(turns: &[[f64; 3]]) {
+/// Prints and keeps the rates of turns: raw commits, changes by one writer, changes by 64.
+pub(crate) fn report(turns: &[[f64; 3]], results: &mut Results) {
     let of = |value: fn(&[f64; 3]) -> f64| median(turns.iter().map(value).collect());
-    println!("raw durable commits, one row of 600 bytes     {:>10.0} /s", of(|turn| turn[0]));
-    println!(
-        "changes, 1 writer (two commits each)          {:>10.0} /s   {:.2} of raw",
-        of(|turn| turn[1]),
-        of(|turn| turn[1] / turn[0])
-    );
+    let (raw, one, many) = (of(|turn| turn[0]), of(|turn| turn[1]), of(|turn| turn[2]));
+    let (of_raw, of_one) = (of(|turn| turn[1] / turn[0]), of(|turn| turn[2] / turn[1]));
     // The ratio cannot exceed 0.5, and depends on the disk: this is what the gate and its store add, whatever the disk.
-    println!("what a change takes beside two raw commits    {:>10.0} µs", of(|turn| 1e6 / turn[1] - 2e6 / turn[0]));
-    println!(
-        "changes, 64 writers                           {:>10.0} /s   {:.1} times one writer",
-        of(|turn| turn[2]),
-        of(|turn| turn[2] / turn[1])
-    );
+    let added = of(|turn| 1e6 / turn[1] - 2e6 / turn[0]);
+    println!("raw durable commits, one row of 600 bytes     {raw:>10.0} /s");
+    println!("changes, 1 writer (two commits each)          {one:>10.0} /s   {of_raw:.2} of raw");
+    println!("what a change takes beside two raw commits    {added:>10.0} µs");
+    println!("changes, 64 writers                           {many:>10.0} /s   {of_one:.1} times one writer");
+    let one_writer = Number::new("changes of one writer, two commits each", one, "/s");
+    results.add(one_writer.beside("durable commits of one row", raw).ratio(of_raw).goal(Goal::LeastTimes(0.45)));
+    results.add(Number::new("what a change takes beside two of those commits", added, "µs"));
+    let many_writers = Number::new("changes of 64 writers", many, "/s");
+    results.add(many_writers.beside("of one writer", one).ratio(of_one).goal(Goal::LeastTimes(5.0)));
 }
 
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {

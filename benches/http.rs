@@ -28,6 +28,7 @@ use opsorch::transport::{Bytes, Url};
 use opsorch::{
     Actor, Context, Incident, IncidentId, IncidentQuery, OpsOrch, Page, Provider, Result, SystemClock, Time,
 };
+use opsorch_benches::results::{Goal, Number, Results};
 use opsorch_benches::{cpu_seconds, least};
 use opsorch_testkit::MemoryProvider;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -84,10 +85,12 @@ fn main() {
         return serve_until_told(surface, number.parse().unwrap());
     }
     let runtime = one_thread();
+    let mut results = Results::of("http");
     println!("{HEADINGS}");
-    SIZES.iter().for_each(|size| costs(&runtime, size));
-    memory(&runtime);
-    callers(&runtime);
+    SIZES.iter().for_each(|size| costs(&runtime, size, &mut results));
+    memory(&runtime, &mut results);
+    callers(&runtime, &mut results);
+    results.write();
 }
 
 fn one_thread() -> Runtime {
@@ -95,16 +98,9 @@ fn one_thread() -> Runtime {
 }
 
 /// One row: what each of the servers takes for an answer of this size.
-fn costs(runtime: &Runtime, size: &Size) {
-    let mut servers = ["bare", "by-hand", "opsorch"].map(|surface| Process::start(surface, size.incidents));
-    let mut best = [Round::WORST; 3];
-    for _ in 0..ROUNDS {
-        for (server, best) in servers.iter_mut().zip(&mut best) {
-            *best = best.or(&runtime.block_on(round(server, size)));
-        }
-    }
-    let [bare, by_hand, ours] = best;
-    assert_eq!(bare.bytes, ours.bytes, "the same answer");
+fn costs(runtime: &Runtime, size: &Size, results: &mut Results) {
+    let [bare, by_hand, ours] = turns(runtime, size);
+    keep(size, &bare, &ours, results);
     let (vendor, query) = alone(runtime, size);
     let (ratio, slower) = (ours.processor / bare.processor, ours.p99 / bare.p99);
     print!("{:>9} {:>9.1} | {vendor:>9.1} {query:>7.1} ", size.incidents, bare.bytes as f64 / 1e3);
@@ -112,6 +108,28 @@ fn costs(runtime: &Runtime, size: &Size) {
     print!("{:>7}{} {ratio:>6.2}{} ", size.goal, mark(ours.processor, size.goal), mark(ratio, GOAL));
     print!("| {:>7.0} {:>7.0} ", bare.p50, ours.p50);
     println!("| {:>7.0} {:>7.0} {slower:>6.2}{}", bare.p99, ours.p99, mark(slower, GOAL_P99));
+}
+
+/// The best turns of a bare handler, one by hand and OpsOrch's.
+fn turns(runtime: &Runtime, size: &Size) -> [Round; 3] {
+    let mut servers = ["bare", "by-hand", "opsorch"].map(|surface| Process::start(surface, size.incidents));
+    let mut best = [Round::WORST; 3];
+    for _ in 0..ROUNDS {
+        for (server, best) in servers.iter_mut().zip(&mut best) {
+            *best = best.or(&runtime.block_on(round(server, size)));
+        }
+    }
+    assert_eq!(best[0].bytes, best[2].bytes, "the same answer");
+    best
+}
+
+fn keep(size: &Size, bare: &Round, ours: &Round, results: &mut Results) {
+    let request = format!("`POST /incidents/query`, {} incidents", size.incidents);
+    let number = Number::new(format!("{request}: processor time of the server"), ours.processor, "µs");
+    let number = number.beside("a bare handler of the same bytes", bare.processor);
+    results.add(number.goal(Goal::MostTimes(GOAL)).goal(Goal::Most(size.goal)));
+    let number = Number::new(format!("{request}: 99th percentile of {CONNECTIONS} connections"), ours.p99, "µs");
+    results.add(number.beside("a bare handler of the same bytes", bare.p99).goal(Goal::MostTimes(GOAL_P99)));
 }
 
 fn mark(value: f64, goal: f64) -> char {
@@ -139,7 +157,7 @@ fn alone(runtime: &Runtime, size: &Size) -> (f64, f64) {
 }
 
 /// What many requests leave behind. The vendor here keeps nothing, where the one in memory keeps a list of its calls.
-fn memory(runtime: &Runtime) {
+fn memory(runtime: &Runtime, results: &mut Results) {
     println!("\nmemory in MB after {FEW} and {MANY} requests; growth of {GOAL_MEMORY} at most is the goal");
     for (name, surface, number) in [("bare", "bare", 1), ("opsorch", "waiting", 0)] {
         let mut server = Process::start(surface, number);
@@ -152,11 +170,13 @@ fn memory(runtime: &Runtime) {
         });
         let growth = many - few;
         println!("{name:>9} {few:>9.2} {many:>9.2} {growth:>+9.2}{}", mark(growth, GOAL_MEMORY));
+        let number = Number::new(format!("memory that {MANY} requests leave behind, {name}"), growth, "MB");
+        results.add(number.goal(Goal::Most(GOAL_MEMORY)));
     }
 }
 
 /// Whether callers of a vendor that takes its time wait for each other.
-fn callers(runtime: &Runtime) {
+fn callers(runtime: &Runtime, results: &mut Results) {
     let server = Process::start("waiting", usize::try_from(WAIT.as_millis()).unwrap());
     let all = |_| {
         runtime.block_on(async {
@@ -172,6 +192,8 @@ fn callers(runtime: &Runtime) {
     println!(
         "{times:.2} times one answer{missed}; {GOAL_CALLERS} at most is the goal, one after another it were {CONNECTIONS}"
     );
+    let number = Number::new(format!("{CONNECTIONS} callers of a vendor that waits, all"), time * 1e3, "ms");
+    results.add(number.beside("one wait", wait * 1e3).goal(Goal::MostTimes(GOAL_CALLERS)));
 }
 
 /// What a turn of a server came to: microseconds, and the length of an answer.

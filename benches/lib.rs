@@ -3,6 +3,7 @@
 
 pub mod payload;
 pub mod plain;
+pub mod results;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -14,6 +14,7 @@ use flate2::write::GzEncoder;
 use opsorch::gate::Decision;
 use opsorch::{Action, Actor, BuildEnv, Context, LogEntry, LogQuery, OpsOrch, Page, ProviderConfig, Target, Time};
 use opsorch_benches::Random;
+use opsorch_benches::results::{Goal, Number, Results};
 use opsorch_providers::local::LocalConfig;
 
 const MIB: u64 = 1 << 20;
@@ -24,6 +25,7 @@ const LINES_PER_SECOND: u64 = 50;
 
 #[tokio::main]
 async fn main() {
+    let mut results = Results::of("logs");
     let size = std::env::var("OPSORCH_BENCH_LOG_MIB").map_or(2048, |size| size.parse().unwrap()) * MIB;
     // The temporary folder of the system may be in memory.
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
@@ -37,6 +39,9 @@ async fn main() {
     let (page, took) = reader.page(errors().limit(100)).await;
     assert!(!page.items.is_empty());
     report("newest 100 errors", took, &format!("{} found, {memory} → {} MiB at most", page.items.len(), peak_memory()));
+    let file = format!("a file of {} MiB", size / MIB);
+    results.add(Number::new(format!("newest 100 errors of {file}"), took.as_secs_f64(), "s").goal(Goal::Most(1.0)));
+    results.add(Number::new("memory for it, at most", peak_memory() as f64, "MiB").goal(Goal::Most(50.0)));
 
     let (mut pages, mut total, mut longest, mut query) =
         (0, Duration::ZERO, Duration::ZERO, errors().search("first line"));
@@ -55,6 +60,8 @@ async fn main() {
         peak_memory()
     );
     report("one error at the beginning", total, &detail);
+    results.add(Number::new(format!("one error at the beginning of {file}"), rate, "MiB/s"));
+    results.add(Number::new("the longest of its pages", longest.as_secs_f64(), "s"));
 
     let compressed = folder.path().join("app.log.1.gz");
     let mut encoder = GzEncoder::new(File::create(&compressed).unwrap(), Compression::fast());
@@ -70,6 +77,9 @@ async fn main() {
         peak_memory()
     );
     report("newest 100 errors, compressed", took, &detail);
+    let what = format!("newest 100 errors of {} MiB, compressed", size / 8 / MIB);
+    results.add(Number::new(what, took.as_secs_f64(), "s"));
+    results.write();
 }
 
 fn report(what: &str, took: Duration, detail: &str) {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use opsorch::transport::Bytes;
 use opsorch::{Actor, BuildEnv, Context, MetricQuery, OpsOrch, ProviderConfig, Time};
+use opsorch_benches::results::{Goal, Number, Results};
 use opsorch_benches::{Canned, least};
 use opsorch_providers::prometheus::PrometheusConfig;
 use serde::Deserialize;
@@ -23,6 +24,9 @@ const WORK: usize = 10_000_000;
 
 /// How often each measurement is made; the best counts, because everything else on the machine only slows it down.
 const ROUNDS: usize = 5;
+
+/// What is aimed at, in million points per second of CPU time.
+const GOAL: f64 = 14.0;
 
 /// The first moment of the span, and the seconds from point to point.
 const START: i64 = 1_767_225_600;
@@ -48,6 +52,7 @@ struct DerivedSeries {
 fn main() {
     println!("million points per CPU-second, best of {ROUNDS}\n");
     println!("{:>8} {:>12} {:>12} {:>12}", "series", "provider", "Value", "derived");
+    let mut results = Results::of("matrix");
     for series in [1, 100, 1000] {
         let body = matrix(series);
         let provider = provider(series, body.clone());
@@ -58,8 +63,14 @@ fn main() {
             derived.data.result.iter().for_each(|one| _ = black_box((&one.metric, &one.values)));
             derived
         });
-        println!("{series:>8} {:>12.1} {value:>12.1} {derived:>12.1}", rate(series, provider));
+        let ours = rate(series, provider);
+        println!("{series:>8} {ours:>12.1} {value:>12.1} {derived:>12.1}");
+        let what = format!("{series} series of {POINTS} points, each second of processor time");
+        let number = Number::new(what, ours, "million points").beside("derived by serde", derived);
+        // A page of one series is mostly the call itself.
+        results.add(if series == 1 { number } else { number.goal(Goal::Least(GOAL)) });
     }
+    results.write();
 }
 
 /// Reads the answer through the provider, as a caller does.

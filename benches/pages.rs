@@ -4,7 +4,7 @@
 //!
 //! `cargo bench -p opsorch-benches --bench pages`. The payloads are made from a seed
 //! ([`payload`](opsorch_benches::payload)), in pages of 100 items as the vendors give them, and of 1 000 log entries;
-//! nothing is sent over a network. A vendor is a row in [`vendors`]; `-- jira` measures that one alone.
+//! nothing is sent over a network. A vendor is a row in [`vendors`]; `-- jira` measures that one alone, and keeps no results.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::any::Any;
@@ -16,6 +16,7 @@ use opsorch::secret::SecretRef;
 use opsorch::transport::{Bytes, Request};
 use opsorch::{Actor, BuildEnv, Context, IncidentQuery, LogQuery, OpsOrch, ProviderConfig, TicketQuery, Time};
 use opsorch_benches::payload::{LOG_PAGE, datadog_logs, elastic_hits, github_issues, jira_issues, pagerduty_incidents};
+use opsorch_benches::results::{Goal, Number, Results};
 use opsorch_benches::{Canned, cpu_seconds, plain};
 use opsorch_providers::datadog::DatadogConfig;
 use opsorch_providers::elastic::{Distribution, ElasticConfig};
@@ -91,14 +92,16 @@ fn main() {
         "vendor", "items", "MB", "ms/1 000", "MB/s", "allocs", "ms/1 000", "MB/s", "allocs", "ratio", "with drop"
     );
     let named: Vec<_> = std::env::args().skip(1).filter(|name| !name.starts_with('-')).collect();
+    let mut results = Results::of("pages");
     for vendor in vendors().into_iter().filter(|it| named.is_empty() || named.iter().any(|name| name == it.name)) {
-        for items in SIZES {
-            report(&vendor, items);
-        }
+        SIZES.iter().for_each(|items| results.add(report(&vendor, *items)));
+    }
+    if named.is_empty() {
+        results.write();
     }
 }
 
-fn report(vendor: &Vendor, items: usize) {
+fn report(vendor: &Vendor, items: usize) -> Number {
     let pages = (vendor.pages)(items);
     let megabytes = pages.iter().map(Bytes::len).sum::<usize>() as f64 / 1e6;
     let mut provider = (vendor.provider)(pages.clone(), u32::try_from(items).unwrap());
@@ -113,6 +116,9 @@ fn report(vendor: &Vendor, items: usize) {
     let name = vendor.name;
     print!("{name:>10} {items:>7} {megabytes:>6.1} | {} | {} ", of(&provider), of(&plain));
     println!("| {ratio:>5.2}{missed} {with_drop:>9.2}");
+    let each = |cost: &Cost| cost.read / items as f64 * 1e6;
+    let what = format!("{name}, {items} items in pages, processor time for 1 000");
+    Number::new(what, each(&provider), "ms").beside("plain `serde_json`", each(&plain)).goal(Goal::MostTimes(GOAL))
 }
 
 /// What it costs to read all items once: the seconds until they are there, and those with giving the memory back.

@@ -14,10 +14,15 @@ use async_trait::async_trait;
 use opsorch::capability::TicketReader;
 use opsorch::plugin::{PluginConfig, Protocol, serve};
 use opsorch::{Actor, Context, OpsOrch, Page, Provider, Result, Ticket, TicketId, TicketQuery};
+use opsorch_benches::results::{Goal, Number, Results};
 
 const ROUND_TRIPS: usize = 20_000;
 const CALLERS: usize = 64;
 const TIME: Duration = Duration::from_secs(2);
+
+/// What is aimed at: microseconds there and back, and calls a second of all callers.
+const GOAL: f64 = 20.0;
+const GOAL_RATE: f64 = 180_000.0;
 
 /// A vendor that answers at once.
 #[derive(Debug)]
@@ -57,24 +62,41 @@ fn echo() {
 fn measure() {
     let bare = bare_round_trip();
     println!("{:<42} {:>8.1} us p50", "bare pipes, blocking", bare);
-    for protocol in [Protocol::Two, Protocol::Legacy] {
-        let name = if protocol == Protocol::Two { "protocol 2" } else { "line protocol" };
+    let mut results = Results::of("plugin");
+    for (protocol, name) in [(Protocol::Two, "protocol 2"), (Protocol::Legacy, "line protocol")] {
         for threads in [1, 2] {
             let runtime = runtime(threads);
             let ops = runtime.block_on(plane(protocol));
-            let (p50, p99) = runtime.block_on(round_trips(&ops));
             let what = format!("{name}, host with {threads} thread(s)");
-            println!("{what:<42} {p50:>8.1} us p50 {p99:>8.1} us p99 {:>6.1} times bare", p50 / bare);
-            let (before, own) = (processor("PPid:"), processor("Pid:"));
-            let calls = throughput(&runtime, &ops);
-            println!("{:<42} {calls:>8.0} calls/s, {CALLERS} callers {:>6.1} times bare", "", calls * bare / 1e6);
-            // What does not depend on who else uses the machine.
-            let each = |seconds: f64| seconds * 1e6 / (calls * TIME.as_secs_f64());
-            let (host, plugin) = (each(processor("Pid:") - own), each(processor("PPid:") - before));
-            let rate = 1e6 / host.max(plugin);
-            println!("{:<42} {host:>8.1} us of processor a call, {plugin:.1} us in the plugin: {rate:.0} calls/s", "");
+            alone(&runtime, &ops, bare, &what, &mut results);
+            together(&runtime, &ops, bare, &what, &mut results);
         }
     }
+    results.write();
+}
+
+/// One caller.
+fn alone(runtime: &tokio::runtime::Runtime, ops: &OpsOrch, bare: f64, what: &str, results: &mut Results) {
+    let (p50, p99) = runtime.block_on(round_trips(ops));
+    println!("{what:<42} {p50:>8.1} us p50 {p99:>8.1} us p99 {:>6.1} times bare", p50 / bare);
+    let number = Number::new(format!("{what}: there and back, median"), p50, "µs");
+    results.add(number.beside("two bare processes", bare).goal(Goal::Most(GOAL)));
+}
+
+/// Many callers.
+fn together(runtime: &tokio::runtime::Runtime, ops: &OpsOrch, bare: f64, what: &str, results: &mut Results) {
+    let (before, own) = (processor("PPid:"), processor("Pid:"));
+    let calls = throughput(runtime, ops);
+    println!("{:<42} {calls:>8.0} calls/s, {CALLERS} callers {:>6.1} times bare", "", calls * bare / 1e6);
+    // What does not depend on who else uses the machine.
+    let each = |seconds: f64| seconds * 1e6 / (calls * TIME.as_secs_f64());
+    let (host, plugin) = (each(processor("Pid:") - own), each(processor("PPid:") - before));
+    let rate = 1e6 / host.max(plugin);
+    println!("{:<42} {host:>8.1} us of processor a call, {plugin:.1} us in the plugin: {rate:.0} calls/s", "");
+    let number = Number::new(format!("{what}: calls of {CALLERS} callers"), calls, "/s");
+    results.add(number.beside("two bare processes, one after the other", 1e6 / bare).goal(Goal::Least(GOAL_RATE)));
+    results.add(Number::new(format!("{what}: processor time of a call in the host"), host, "µs"));
+    results.add(Number::new(format!("{what}: processor time of a call in the plugin"), plugin, "µs"));
 }
 
 fn runtime(threads: usize) -> tokio::runtime::Runtime {

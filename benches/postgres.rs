@@ -7,11 +7,12 @@ mod changes;
 
 use std::time::Instant;
 
-use changes::{SPAN, TURNS, changes, plane, print};
+use changes::{SPAN, TURNS, changes, plane, report};
 use opsorch::OpsOrch;
 use opsorch::gate::GateKeys;
 use opsorch::secret::Secret;
 use opsorch::store::PostgresOptions;
+use opsorch_benches::results::Results;
 use tokio_postgres::{Client, NoTls};
 
 fn main() {
@@ -24,13 +25,15 @@ fn main() {
 
 /// What the gate reaches beside what the database does alone.
 async fn rates(url: &str) {
+    let mut results = Results::of("postgres");
     let database = raw(url).await;
     let (one, many) = (open(url, "bench_one").await, open(url, "bench_many").await);
     let mut turns = Vec::new();
     for _ in 0..TURNS {
         turns.push([raw_commits(&database).await, changes(&one, 1).await, changes(&many, 64).await]);
     }
-    print(&turns);
+    report(&turns, &mut results);
+    results.write();
 }
 
 async fn open(url: &str, schema: &str) -> OpsOrch {

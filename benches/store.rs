@@ -9,30 +9,33 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use changes::{SPAN, TURNS, changes, median, plane, print};
+use changes::{SPAN, TURNS, changes, median, plane, report};
 use opsorch::audit::{
     Bundle, BundleEntry, Checkpoint, Frontier, LogWriter, MemoryNodes, SigningKey, inclusion_proof, leaf_hash, verify,
 };
 use opsorch::store::{SqliteStore, Store};
 use opsorch::{Actor, Clock, Entry, Event, Operation, OpsOrch, SystemClock};
+use opsorch_benches::results::{Goal, Number, Results};
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    runtime.block_on(rates(folder.path()));
-    runtime.block_on(appends(folder.path()));
-    proofs();
+    let mut results = Results::of("store");
+    runtime.block_on(rates(folder.path(), &mut results));
+    runtime.block_on(appends(folder.path(), &mut results));
+    proofs(&mut results);
+    results.write();
 }
 
 /// What the gate reaches beside what the database does alone.
-async fn rates(folder: &Path) {
+async fn rates(folder: &Path, results: &mut Results) {
     let database = raw(&folder.join("raw.db"));
     let (one, many) = (open(&folder.join("one.db")).await, open(&folder.join("many.db")).await);
     let mut turns = Vec::new();
     for _ in 0..TURNS {
         turns.push([raw_commits(&database), changes(&one, 1).await, changes(&many, 64).await]);
     }
-    print(&turns);
+    report(&turns, results);
 }
 
 fn raw(path: &Path) -> rusqlite::Connection {
@@ -55,7 +58,7 @@ async fn open(path: &Path) -> OpsOrch {
 }
 
 /// What one more entry costs, in logs of different lengths that take turns.
-async fn appends(folder: &Path) {
+async fn appends(folder: &Path, results: &mut Results) {
     let mut logs = Vec::new();
     for length in [1_000_u32, 10_000, 100_000, 1_000_000] {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(folder.join(format!("{length}.db"))).unwrap());
@@ -71,7 +74,9 @@ async fn appends(folder: &Path) {
         }
     }
     for (length, _, _, times) in logs {
-        println!("one append to a log of {length:>9} entries       {:>10.0} µs", median(times));
+        let time = median(times);
+        println!("one append to a log of {length:>9} entries       {time:>10.0} µs");
+        results.add(Number::new(format!("one append to a log of {length} entries"), time, "µs"));
     }
 }
 
@@ -91,7 +96,7 @@ async fn fill(store: &Arc<dyn Store>, log: &LogWriter, length: u32) {
 }
 
 /// Verification and proofs, without any store.
-fn proofs() {
+fn proofs(results: &mut Results) {
     const ENTRIES: u64 = 1_000_000;
     let key = SigningKey::generate("example.com/bench").unwrap();
     let (mut tree, mut nodes, mut entries) = (Frontier::default(), MemoryNodes::default(), Vec::new());
@@ -108,10 +113,9 @@ fn proofs() {
     let bundle = Bundle::new(key.name()).checkpoints([head]).entries(entries);
     let started = Instant::now();
     assert!(verify(&bundle, &[key.verifier()], &[]).is_intact());
-    println!(
-        "verify, one core                              {:>10.0} entries/s",
-        ENTRIES as f64 / started.elapsed().as_secs_f64()
-    );
+    let verified = ENTRIES as f64 / started.elapsed().as_secs_f64();
+    println!("verify, one core                              {verified:>10.0} entries/s");
+    results.add(Number::new("`verify` on one core", verified, "entries/s").goal(Goal::Least(500_000.0)));
 
     let mut index = 0;
     let proofs = rate(|| {
@@ -119,6 +123,7 @@ fn proofs() {
         inclusion_proof(index, ENTRIES, &nodes).unwrap();
     });
     println!("inclusion proof in a log of a million         {:>10.1} µs", 1e6 / proofs);
+    results.add(Number::new("an inclusion proof in a log of a million", 1e6 / proofs, "µs"));
 }
 
 fn entry() -> Entry {
