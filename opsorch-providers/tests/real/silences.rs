@@ -64,7 +64,8 @@ async fn a_silence_whose_answer_was_lost_is_found_and_made_only_once() {
     let silences = desk.silences(reason).await;
     assert_eq!((silences.len(), &silences[0]["id"]), (1, &alert.metadata["silenceId"]));
     let entries = desk.ops.audit().entries(0, 100).await.unwrap();
-    let outcomes: Vec<_> = entries.into_iter().filter_map(|entry| entry.outcome).map(|outcome| outcome.status).collect();
+    let outcomes: Vec<_> =
+        entries.into_iter().filter_map(|entry| entry.outcome).map(|outcome| outcome.status).collect();
     assert_eq!(outcomes, [OutcomeStatus::Applied]);
 }
 
