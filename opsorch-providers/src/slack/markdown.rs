@@ -248,8 +248,20 @@ impl Builder {
                 self.current();
             }
             if !part.is_empty() {
-                self.current().runs.push(Run { text: part.to_owned(), style, link: link.clone() });
+                self.run(Run { text: part.to_owned(), style, link: link.clone() });
             }
+        }
+    }
+
+    /// Writes on. Text comes in as many pieces as it has brackets: those of one style are one run, because a line is cut by
+    /// looking at its runs again and again.
+    fn run(&mut self, run: Run) {
+        let runs = &mut self.current().runs;
+        let goes_on =
+            |last: &&mut Run| last.style == run.style && !run.style.code && last.link.is_none() && run.link.is_none();
+        match runs.last_mut().filter(goes_on) {
+            Some(last) => last.text.push_str(&run.text),
+            None => runs.push(run),
         }
     }
 
@@ -407,6 +419,8 @@ mod tests {
         assert_eq!(parts(&format!("a\n\n{}", "-".repeat(5_000))), [parts("a"), vec![Part::Divider]].concat());
         let table = format!("|a|b|\n|-|-|\n|{}|c|\n{}", "x".repeat(50_000), "|a|b|\n".repeat(10_000));
         assert!(matches!(parts(&table).as_slice(), [Part::Literal(text)] if text.len() < 1_000_000));
+        let brackets = "[[a.".repeat(5_000);
+        assert!(matches!(parts(&brackets).as_slice(), [Part::Text(lines)] if lines[0].runs == [Run::plain(&brackets)]));
         let links = "[](https://u)".repeat(10_000);
         assert!(matches!(parts(&links).as_slice(), [Part::Text(lines)] if lines[0].runs.len() == 10_000));
     }
