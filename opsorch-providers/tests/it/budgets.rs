@@ -38,6 +38,7 @@ struct Enforced {
     arrived: BTreeMap<String, VecDeque<(Instant, u64)>>,
 }
 
+#[allow(dead_code)] // each vendor enforces some of it
 impl Enforced {
     fn sliding(size: u64, period: Duration, cost: fn(&Request) -> u64) -> Self {
         Self { cost, key: |_| String::new(), size, period, is_fixed: false, arrived: BTreeMap::new() }
