@@ -38,16 +38,17 @@ struct Enforced {
     arrived: BTreeMap<String, VecDeque<(Instant, u64)>>,
 }
 
-#[allow(dead_code)] // each vendor enforces some of it
 impl Enforced {
     fn sliding(size: u64, period: Duration, cost: fn(&Request) -> u64) -> Self {
         Self { cost, key: |_| String::new(), size, period, is_fixed: false, arrived: BTreeMap::new() }
     }
 
+    #[cfg(feature = "github")]
     fn fixed(size: u64, period: Duration, cost: fn(&Request) -> u64) -> Self {
         Self { is_fixed: true, ..Self::sliding(size, period, cost) }
     }
 
+    #[cfg(feature = "slack")]
     fn each(mut self, key: fn(&Request) -> String) -> Self {
         self.key = key;
         self

@@ -7,7 +7,7 @@ use opsorch::transport::Tls;
 use opsorch::transport::{Method, Request, ReqwestTransport, Transport};
 use opsorch::{Event, Operation};
 use opsorch_testkit::Fault;
-use rcgen::{CertificateParams, KeyPair};
+use rcgen::{Certificate, CertificateParams, KeyPair};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -16,15 +16,20 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::support::{Reply, World};
 
-#[tokio::test]
-async fn it_serves_over_tls_with_a_certificate_from_files() {
+/// A certificate of this host, and what a server reads of it from files.
+fn tls() -> (Certificate, ServerTls) {
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().self_signed(&key).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let (certificate_file, key_file) = (folder.path().join("tls.crt"), folder.path().join("tls.key"));
     std::fs::write(&certificate_file, certificate.pem()).unwrap();
     std::fs::write(&key_file, key.serialize_pem()).unwrap();
-    let tls = ServerTls::from_files(&certificate_file, &key_file).unwrap();
+    (certificate, ServerTls::from_files(&certificate_file, &key_file).unwrap())
+}
+
+#[tokio::test]
+async fn it_serves_over_tls_with_a_certificate_from_files() {
+    let (certificate, tls) = tls();
 
     let world = World::new().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -125,13 +130,7 @@ async fn a_connection_over_which_nothing_comes_is_closed() {
 
 #[tokio::test]
 async fn a_connection_of_http_2_over_which_nothing_comes_is_closed_too() {
-    let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().self_signed(&key).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let (certificate_file, key_file) = (folder.path().join("tls.crt"), folder.path().join("tls.key"));
-    std::fs::write(&certificate_file, certificate.pem()).unwrap();
-    std::fs::write(&key_file, key.serialize_pem()).unwrap();
-    let tls = ServerTls::from_files(&certificate_file, &key_file).unwrap();
+    let (certificate, tls) = tls();
     let world = World::new().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

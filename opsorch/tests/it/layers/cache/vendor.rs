@@ -159,6 +159,6 @@ impl TicketWriter for Vendor {
     }
 
     async fn update(&self, _: &Context, _: Approved<'_, UpdateTicket>) -> Result<Ticket> {
-        unimplemented!("no test updates")
+        unreachable!("no test updates")
     }
 }
