@@ -10,7 +10,7 @@ use opsorch::layer::{Call, Layer, Next, RetryLayer, TimeoutLayer};
 use opsorch::{Context, ErrorKind, Event, Operation, OutcomeStatus, Response, Result, Submitted};
 use opsorch_testkit::{Fault, MemoryProvider};
 
-use crate::support::{World, agent, allow, one_sre, sre, ticket};
+use crate::support::{AtOnce, World, agent, allow, one_sre, sre, ticket};
 
 /// Runs the rest of the path so often, whatever comes back.
 #[derive(Debug)]
@@ -24,18 +24,6 @@ impl Layer for Again {
             last = next.run().await;
         }
         last
-    }
-}
-
-/// Runs the rest of the path several times at once.
-#[derive(Debug)]
-struct AtOnce;
-
-#[async_trait]
-impl Layer for AtOnce {
-    async fn call(&self, _: Call<'_>, next: Next<'_>) -> Result<Response> {
-        let (one, other) = tokio::join!(next.run(), next.run());
-        one.or(other)
     }
 }
 

@@ -16,7 +16,7 @@ use opsorch::{
 };
 use opsorch_testkit::{Fault, MemoryProvider};
 
-use crate::support::{agent, allow, one_sre, sre, ticket};
+use crate::support::{AtOnce, agent, allow, one_sre, sre, ticket};
 
 /// What a vendor that is asked does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -199,18 +199,6 @@ async fn an_attempt_that_a_timeout_gave_up_is_asked_after_and_sent_again() {
     shop.next(Fault::Hang);
     assert!(create(&ops, "k").await.is_ok());
     assert_eq!((shop.calls(), shop.times(), tickets(&ops).await), (2, 1, 1));
-}
-
-/// Runs the rest twice at the same time.
-#[derive(Debug)]
-struct AtOnce;
-
-#[async_trait]
-impl Layer for AtOnce {
-    async fn call(&self, _: Call<'_>, next: Next<'_>) -> Result<Response> {
-        let (one, other) = tokio::join!(next.run(), next.run());
-        one.or(other)
-    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use opsorch::gate::{Decision, Policy};
+use opsorch::layer::{Call, Layer, Next};
 use opsorch::{
     Action, Actor, ApprovalRequest, Builder, Context, CreateTicket, Entry, Event, ManualClock, OpsOrch, OutcomeStatus,
     Quorum, Response, Result, Submitted, Target,
@@ -120,5 +121,17 @@ impl Switch {
     pub(crate) fn policy(&self) -> impl Policy {
         let this = self.clone();
         move |_: &Context, _: &Target, _: &Action| this.0.lock().unwrap().clone()
+    }
+}
+
+/// Runs the rest of the path twice at the same time.
+#[derive(Debug)]
+pub(crate) struct AtOnce;
+
+#[opsorch::async_trait]
+impl Layer for AtOnce {
+    async fn call(&self, _: Call<'_>, next: Next<'_>) -> Result<Response> {
+        let (one, other) = tokio::join!(next.run(), next.run());
+        one.or(other)
     }
 }

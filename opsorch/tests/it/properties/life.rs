@@ -17,7 +17,7 @@ use opsorch::{
 
 use super::step::{Act, Kind, Layers, Setting, Step};
 use super::vendor::Vendor;
-use crate::support::Switch;
+use crate::support::{AtOnce, Switch};
 
 pub(super) struct Life {
     pub(super) vendor: Vendor,
@@ -246,16 +246,5 @@ impl Layer for Twice {
     async fn call(&self, _: Call<'_>, next: Next<'_>) -> Result<Response> {
         let _ = next.run().await;
         next.run().await
-    }
-}
-
-#[derive(Debug)]
-struct AtOnce;
-
-#[async_trait]
-impl Layer for AtOnce {
-    async fn call(&self, _: Call<'_>, next: Next<'_>) -> Result<Response> {
-        let (one, other) = tokio::join!(next.run(), next.run());
-        one.or(other)
     }
 }
