@@ -37,6 +37,10 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
+/// The allocator of `examples/control_plane.rs`. Every server here has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How often each server has its turn; the best counts, because everything else on the machine only slows it down.
 const ROUNDS: usize = 9;
 const CONNECTIONS: usize = 64;

@@ -28,6 +28,7 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use mimalloc::MiMalloc;
 use opsorch::gate::{Decision, Rules};
 use opsorch::http::{self, ApiKey, Authentication, Options, Role, Server, ServerTls};
 use opsorch::layer::{MetricsLayer, RetryLayer, TimeoutLayer, TraceLayer};
@@ -43,6 +44,11 @@ use tokio::signal::unix::{SignalKind, signal};
 #[cfg(test)]
 #[path = "control_plane/tests.rs"]
 mod tests;
+
+/// Long answers come and go with every request; the system's allocator would give their memory back each time, and ask for it
+/// again.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 type Done<T = ()> = Result<T, Box<dyn Error>>;
 

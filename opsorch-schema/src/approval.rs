@@ -23,7 +23,7 @@ impl Digest {
         text.push_str("sha256:");
         for byte in bytes {
             for half in [byte >> 4, byte & 15] {
-                text.extend(char::from_digit(u32::from(half), 16));
+                text.push(char::from(if half < 10 { b'0' + half } else { b'a' - 10 + half }));
             }
         }
         Self(text)

@@ -1,5 +1,6 @@
 //! Words such as a status or a severity: the spelling is kept, the level is looked up, nothing is guessed.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use schemars::JsonSchema;
@@ -17,12 +18,12 @@ macro_rules! word {
         #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
         #[serde(transparent)]
         #[schemars(extend("examples" = $level::closed_set()))]
-        pub struct $word(String);
+        pub struct $word(Cow<'static, str>);
 
         impl $word {
             /// Takes the word as it is spelled; nothing is trimmed or changed.
             pub fn new(word: impl Into<String>) -> Self {
-                Self(word.into())
+                Self(Cow::Owned(word.into()))
             }
 
             /// The word as it was spelled.
@@ -51,13 +52,14 @@ macro_rules! word {
 
         impl From<&str> for $word {
             fn from(word: &str) -> Self {
-                Self(word.to_owned())
+                let known = $level::closed_set().iter().find(|known| **known == word);
+                Self(known.map_or_else(|| Cow::Owned(word.to_owned()), |known| Cow::Borrowed(*known)))
             }
         }
 
         impl From<String> for $word {
             fn from(word: String) -> Self {
-                Self(word)
+                Self(Cow::Owned(word))
             }
         }
 
@@ -70,7 +72,7 @@ macro_rules! word {
         impl From<$level> for $word {
             /// The word of the closed set.
             fn from(level: $level) -> Self {
-                Self(level.word().to_owned())
+                Self(Cow::Borrowed(level.word()))
             }
         }
 

@@ -60,10 +60,11 @@ mod v1;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use tower::{Layer, service_fn};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
+use self::app::App;
 pub use self::auth::{ApiKey, Authentication, AuthenticationBuilder, Jwt, Principal, Role, RoleAccess};
 pub use self::limit::RateLimit;
 pub use self::options::Options;
@@ -80,13 +81,10 @@ pub fn router(ops: &OpsOrch, auth: Authentication) -> Router {
 /// As [`router`], with other limits and settings.
 pub fn router_with(ops: &OpsOrch, auth: Authentication, options: Options) -> Router {
     let large = SizeAbove::new(options.compress_from).and(NotForContentType::SSE);
-    let app = Arc::new(app::App::new(ops.clone(), auth, options));
-    Router::new()
-        .nest("/v1", v1::router())
-        .fallback(compatible::handle)
-        .layer(from_fn_with_state(Arc::clone(&app), pipeline::run))
-        .layer(CompressionLayer::new().compress_when(large))
-        .with_state(app)
+    let app = Arc::new(App::new(ops.clone(), auth, options));
+    let v1 = Router::new().nest("/v1", v1::router()).with_state(Arc::clone(&app));
+    let every_path = service_fn(move |request| pipeline::run(Arc::clone(&app), v1.clone(), request));
+    Router::new().fallback_service(CompressionLayer::new().compress_when(large).layer(every_path))
 }
 
 /// All routes: what each does, and who may call it.

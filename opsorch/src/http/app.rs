@@ -67,11 +67,19 @@ pub(crate) struct Caller {
     pub(crate) cx: Context,
 }
 
+impl Caller {
+    /// Who makes the request with this head.
+    pub(super) fn of(parts: &Parts) -> Result<Arc<Self>> {
+        let missing = || Error::unexpected("a request reached a handler without its caller");
+        parts.extensions.get().map(Arc::clone).ok_or_else(missing)
+    }
+}
+
 impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
-        let missing = || Problem(Error::unexpected("a request reached a handler without its caller")).into_response();
-        parts.extensions.get::<Arc<Self>>().map(|caller| Self::clone(caller)).ok_or_else(missing)
+        let caller = Self::of(parts).map_err(|error| Problem(error).into_response())?;
+        Ok(Arc::unwrap_or_clone(caller))
     }
 }

@@ -26,7 +26,7 @@ pub(crate) fn guarded(routes: Router, ops: &OpsOrch, auth: Authentication, optio
     let large = SizeAbove::new(options.compress_from).and(NotForContentType::SSE);
     let app = Arc::new(App::new(ops.clone(), auth, options));
     let admit = |State(app): State<Arc<App>>, request: Request, next: Next| async move {
-        pipeline::run_as(Surface::Mcp, &app, request, next).await
+        pipeline::run_as(Surface::Mcp, &app, request, |request| next.run(request)).await
     };
     // Behind here nothing has a use for a credential, and what is not there is not logged.
     let routes = routes.layer(map_request(|mut request: Request| async move {

@@ -9,9 +9,7 @@ mod error;
 mod project;
 mod time;
 
-use std::sync::Arc;
-
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{Method, StatusCode};
@@ -21,7 +19,6 @@ use url::form_urlencoded;
 
 use self::decode::GoInput;
 use self::error::Failure;
-use self::project::Body;
 use super::app::{App, Caller};
 use super::auth::Role;
 use super::body::BodyError;
@@ -34,8 +31,12 @@ use crate::gate::Submitted;
 type Result<T> = std::result::Result<T, Failure>;
 
 /// Answers whatever `/v1` does not.
-pub(super) async fn handle(State(app): State<Arc<App>>, caller: Caller, request: Request) -> Response {
-    answer(&app, &caller, request).await.unwrap_or_else(IntoResponse::into_response)
+pub(super) async fn handle(app: &App, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    match Caller::of(&parts) {
+        Ok(caller) => answer(app, &caller, parts, body).await.unwrap_or_else(IntoResponse::into_response),
+        Err(error) => failure(error),
+    }
 }
 
 /// The routes here that are no operations.
@@ -56,8 +57,7 @@ pub(super) fn failure(error: Error) -> Response {
     Failure::from(error).into_response()
 }
 
-async fn answer(app: &App, caller: &Caller, request: Request) -> Result<Response> {
-    let (parts, body) = request.into_parts();
+async fn answer(app: &App, caller: &Caller, parts: Parts, body: axum::body::Body) -> Result<Response> {
     let Some(path) = parts.uri.path().strip_prefix('/') else { return Ok(not_found()) };
     if parts.method == Method::GET && matches!(path, "" | "health") {
         return Ok(respond::json(StatusCode::OK, &Status { status: "ok" }, 16)?);
@@ -87,8 +87,7 @@ async fn answer(app: &App, caller: &Caller, request: Request) -> Result<Response
     let (submitted, observed) = call.pass(&app.ops, &caller.cx).await?;
     match submitted {
         Submitted::Done(response) => {
-            let body = Body(&response);
-            let mut reply = respond::json(found.row.status, &body, body.size())?;
+            let mut reply = respond::written(found.row.status, project::body(&response)?);
             if let Some(page) = call::completeness(&response) {
                 respond::tell_completeness(&mut reply, page);
             }

@@ -7,7 +7,18 @@ use serde_json::ser::Formatter;
 
 use crate::{Error, Result};
 
-/// Writes a value, and one newline after it.
+/// A value as a body, with one newline after it; `size` is about how long it gets.
+///
+/// # Errors
+/// As [`write`].
+pub(super) fn to_vec<T: Serialize + ?Sized>(value: &T, size: usize) -> Result<Vec<u8>> {
+    let mut body = Vec::with_capacity(size);
+    write(&mut body, value)?;
+    body.push(b'\n');
+    Ok(body)
+}
+
+/// Writes a value.
 ///
 /// Floats are written in their shortest form, whole ones without a point. `<`, `>` and `&` are escaped as in Go, so that no
 /// text ends a script; so are control characters, and the invisible and bidirectional ones of Unicode. A reader of JSON sees no
@@ -15,14 +26,34 @@ use crate::{Error, Result};
 ///
 /// # Errors
 /// `Unexpected` for what JSON cannot say.
-pub(super) fn to_vec<T: Serialize + ?Sized>(value: &T, size: usize) -> Result<Vec<u8>> {
-    let mut body = Vec::with_capacity(size);
-    let mut serializer = serde_json::Serializer::with_formatter(&mut body, Inert);
+pub(super) fn write<T: Serialize + ?Sized>(body: &mut Vec<u8>, value: &T) -> Result<()> {
     value
-        .serialize(&mut serializer)
-        .map_err(|error| Error::unexpected("the answer cannot be written as JSON").with_source(error))?;
-    body.push(b'\n');
-    Ok(body)
+        .serialize(&mut serde_json::Serializer::with_formatter(body, Inert))
+        .map_err(|error| Error::unexpected("the answer cannot be written as JSON").with_source(error))
+}
+
+/// Writes a text as [`write`] does. Most have nothing in them to escape, and are copied.
+///
+/// # Errors
+/// As [`write`].
+pub(super) fn write_text(body: &mut Vec<u8>, text: &str) -> Result<()> {
+    if !all(text, |byte| is_plain(byte) & (byte >= b' ') & (byte != b'"') & (byte != b'\\')) {
+        return write(body, text);
+    }
+    body.push(b'"');
+    body.extend_from_slice(text.as_bytes());
+    body.push(b'"');
+    Ok(())
+}
+
+/// Without an early exit the compiler looks at many bytes at once.
+fn all(text: &str, is: impl Fn(u8) -> bool) -> bool {
+    text.bytes().fold(true, |all, byte| all & is(byte))
+}
+
+/// Whether a byte stays as it is, where JSON itself has nothing against it.
+fn is_plain(byte: u8) -> bool {
+    (byte < 0x7f) & (byte != b'<') & (byte != b'>') & (byte != b'&')
 }
 
 struct Inert;
@@ -37,9 +68,7 @@ impl Formatter for Inert {
     }
 
     fn write_string_fragment<W: Write + ?Sized>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        let is_plain = |byte: u8| (byte < 0x7f) & (byte != b'<') & (byte != b'>') & (byte != b'&');
-        // Without an early exit the compiler looks at many bytes at once; most texts are plain.
-        if fragment.bytes().fold(true, |plain, byte| plain & is_plain(byte)) {
+        if all(fragment, is_plain) {
             return writer.write_all(fragment.as_bytes());
         }
         let mut written = 0;
@@ -58,6 +87,7 @@ impl Formatter for Inert {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::{Value, json};
 
     use super::*;
@@ -84,5 +114,14 @@ mod tests {
     #[test]
     fn what_is_meant_to_be_read_stays_readable() {
         assert_eq!(written(&json!("Größe 東京 🚀 \"x\" \\ \n")), "\"Größe 東京 🚀 \\\"x\\\" \\\\ \\n\"\n");
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_by_itself_is_written_like_one_in_a_value(text in "(?s)(.|[ -~]|[<>&\"\\\\\u{7f}]){0,40}") {
+            let mut alone = Vec::new();
+            write_text(&mut alone, &text).unwrap();
+            prop_assert_eq!(String::from_utf8(alone).unwrap() + "\n", written(&json!(text)));
+        }
     }
 }

@@ -1,13 +1,15 @@
 //! What every request passes, in OpsOrch's order: host, `OPTIONS`, who it is, how many requests are left, its id; then its
 //! handler, for so long.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::Router;
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::header::WWW_AUTHENTICATE;
 use http::{HeaderValue, Method, StatusCode};
+use tower::ServiceExt;
 
 use super::app::{App, Caller};
 use super::auth::Principal;
@@ -56,20 +58,40 @@ impl Surface {
     }
 }
 
-/// Lets a request in, or answers it.
-pub(super) async fn run(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let surface = Surface::of(request.uri().path());
-    run_as(surface, &app, request, next).await
+/// Lets a request in, to [`v1`] or to what OpsOrch has, or answers it.
+pub(super) async fn run(app: Arc<App>, v1: Router, request: Request) -> Result<Response, Infallible> {
+    Ok(match Surface::of(request.uri().path()) {
+        Surface::Compatible => {
+            let handler = |request| compatible::handle(&app, request);
+            run_as(Surface::Compatible, &app, request, handler).await
+        }
+        surface => {
+            // A way that few take must not make room for itself in all of them.
+            let handler = |request| Box::pin(async { v1.oneshot(request).await.into_response() });
+            run_as(surface, &app, request, handler).await
+        }
+    })
 }
 
-/// As [`run`], for a router that speaks in one way only.
-pub(super) async fn run_as(surface: Surface, app: &App, request: Request, next: Next) -> Response {
-    let mut response = admit(app, surface, request, next).await;
+/// As [`run`], for what speaks in one way only.
+pub(super) async fn run_as<F>(
+    surface: Surface,
+    app: &App,
+    request: Request,
+    handler: impl FnOnce(Request) -> F,
+) -> Response
+where
+    F: Future<Output = Response>,
+{
+    let mut response = admit(app, surface, request, handler).await;
     app.headers.stamp(surface, response.headers_mut());
     response
 }
 
-async fn admit(app: &App, surface: Surface, mut request: Request, next: Next) -> Response {
+async fn admit<F>(app: &App, surface: Surface, mut request: Request, handler: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Response>,
+{
     if !app.options.hosts.permit(request.uri(), request.headers()) {
         let message = "this server does not answer to the host of the request; name it in the settings if it should";
         return surface.fail(Error::denied(message));
@@ -79,7 +101,7 @@ async fn admit(app: &App, surface: Surface, mut request: Request, next: Next) ->
     }
     // What a vendor sends carries a signature, which its provider checks.
     if v1::is_hook(request.method(), request.uri().path()) {
-        return within_time(app, surface, next.run(request)).await;
+        return within_time(app, surface, handler(request)).await;
     }
     let now = app.ops.clock().now();
     let principal = match app.auth.authenticate(request.headers(), now).await {
@@ -101,7 +123,7 @@ async fn admit(app: &App, surface: Surface, mut request: Request, next: Next) ->
                 cx = cx.trace_id(trace);
             }
             request.extensions_mut().insert(Arc::new(Caller { principal, cx }));
-            within_time(app, surface, next.run(request)).await
+            within_time(app, surface, handler(request)).await
         }
     };
     response.headers_mut().insert(REQUEST_ID, id);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use chrono::SecondsFormat;
 use http::header::{AGE, CONTENT_TYPE, LINK};
@@ -16,6 +17,9 @@ use crate::{Clock, Error, ErrorKind, Observed, Result};
 /// The content type of JSON, as OpsOrch sends it.
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
+/// About how many headers an answer gets in the end.
+const HEADERS: usize = 20;
+
 /// Whether a list is everything there is.
 pub(super) const COMPLETE: HeaderName = HeaderName::from_static("x-opsorch-complete");
 
@@ -24,8 +28,16 @@ pub(super) const OBSERVED: HeaderName = HeaderName::from_static("x-opsorch-obser
 
 /// A JSON body; `size` is about how long it gets.
 pub(super) fn json<T: Serialize + ?Sized>(status: StatusCode, value: &T, size: usize) -> Result<Response> {
-    let body = json::to_vec(value, size)?;
-    Ok((status, [(CONTENT_TYPE, JSON)], body).into_response())
+    Ok(written(status, json::to_vec(value, size)?))
+}
+
+/// A body that is JSON already.
+pub(super) fn written(status: StatusCode, body: Vec<u8>) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().reserve(HEADERS);
+    response.headers_mut().insert(CONTENT_TYPE, JSON);
+    response
 }
 
 /// Says how much of a page is there: `X-OpsOrch-Complete`, and the next page as `Link` (RFC 8288). The link is relative to

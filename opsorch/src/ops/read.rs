@@ -30,7 +30,8 @@ impl OpsOrch {
         if let (None, Some(paging)) = (&on, fan_out::paging(&query)) {
             let routed = self.routed(operation);
             if routed.len() > 1 {
-                return self.ask_all(cx, &query, &routed, &paging).await;
+                // Asking one provider, which is the rule, must not carry the room for asking many.
+                return Box::pin(self.ask_all(cx, &query, &routed, &paging)).await;
             }
         }
         let provider = self.one_provider(operation, on.as_ref())?;
