@@ -2,19 +2,22 @@
 //! handler, for so long.
 
 use std::convert::Infallible;
+use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::header::WWW_AUTHENTICATE;
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tower::ServiceExt;
 
 use super::app::{App, Caller};
 use super::auth::Principal;
 use super::compatible;
 use super::host::permits_origin;
+use super::limit::Allowance;
 use super::request_id::{self, REQUEST_ID};
 use super::respond::{Problem, plain};
 use super::v1;
@@ -44,6 +47,20 @@ impl Surface {
             Self::Compatible => compatible::failure(error),
             _ => Problem(error).into_response(),
         }
+    }
+
+    /// Somebody who has no requests left for so long.
+    fn too_many(self, wait: Duration) -> Response {
+        let error =
+            Error::new(ErrorKind::RateLimited { retry_after: Some(wait) }, "too many requests; try again later");
+        let mut response = self.fail(error);
+        *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+        response
+    }
+
+    /// A handler that took too long.
+    fn too_late(self) -> Response {
+        self.fail(Error::new(ErrorKind::Timeout, "the request took too long; a change that has begun goes on"))
     }
 
     /// Somebody who may not come in.
@@ -77,60 +94,79 @@ pub(super) async fn run(app: Arc<App>, v1: Router, request: Request) -> Result<R
 pub(super) async fn run_as<F>(
     surface: Surface,
     app: &App,
-    request: Request,
+    mut request: Request,
     handler: impl FnOnce(Request) -> F,
 ) -> Response
 where
     F: Future<Output = Response>,
 {
-    let mut response = admit(app, surface, request, handler).await;
+    let mut response = match admit(app, surface, &mut request).await {
+        ControlFlow::Continue(pass) => {
+            let answered = tokio::time::timeout(app.options.timeout, handler(request)).await;
+            let mut response = answered.unwrap_or_else(|_| surface.too_late());
+            pass.stamp(response.headers_mut());
+            response
+        }
+        ControlFlow::Break(refusal) => refusal,
+    };
     app.headers.stamp(surface, response.headers_mut());
     response
 }
 
-async fn admit<F>(app: &App, surface: Surface, mut request: Request, handler: impl FnOnce(Request) -> F) -> Response
-where
-    F: Future<Output = Response>,
-{
+/// What a request that was let in has to be told.
+#[derive(Default)]
+struct Pass {
+    id: Option<HeaderValue>,
+    allowance: Option<Allowance>,
+}
+
+impl Pass {
+    fn stamp(self, headers: &mut HeaderMap) {
+        if let Some(id) = self.id {
+            headers.insert(REQUEST_ID, id);
+        }
+        if let Some(allowance) = self.allowance {
+            allowance.stamp(headers);
+        }
+    }
+}
+
+/// Lets a request in with its caller, or answers it.
+async fn admit(app: &App, surface: Surface, request: &mut Request) -> ControlFlow<Response, Pass> {
     if !app.options.hosts.permit(request.uri(), request.headers()) {
         let message = "this server does not answer to the host of the request; name it in the settings if it should";
-        return surface.fail(Error::denied(message));
+        return ControlFlow::Break(surface.fail(Error::denied(message)));
     }
     if request.method() == Method::OPTIONS {
-        return StatusCode::OK.into_response();
+        return ControlFlow::Break(StatusCode::OK.into_response());
     }
     // What a vendor sends carries a signature, which its provider checks.
     if v1::is_hook(request.method(), request.uri().path()) {
-        return within_time(app, surface, handler(request)).await;
+        return ControlFlow::Continue(Pass::default());
     }
     let now = app.ops.clock().now();
     let principal = match app.auth.authenticate(request.headers(), now).await {
         Ok(principal) => principal,
-        Err(error) => return surface.stranger(error),
+        Err(error) => return ControlFlow::Break(surface.stranger(error)),
     };
     let has_credential = !principal.is_anonymous();
     if !permits_origin(&app.options.cors_origin, request.uri(), request.headers(), has_credential) {
-        return surface.fail(Error::denied("pages of this origin may not call this server"));
+        return ControlFlow::Break(surface.fail(Error::denied("pages of this origin may not call this server")));
     }
     let id = app.request_ids.of(request.headers(), now);
-    tell(&principal, &id, &request);
+    tell(&principal, &id, request);
     let allowance = app.limiter.take(&principal.actor().identity, now);
-    let mut response = match allowance.and_then(|allowance| allowance.wait) {
-        Some(wait) => too_many(surface, wait),
-        None => {
-            let mut cx = principal.context(id.to_str().unwrap_or_default()).timeout(app.options.timeout);
-            if let Some(trace) = request_id::trace_id(request.headers()) {
-                cx = cx.trace_id(trace);
-            }
-            request.extensions_mut().insert(Arc::new(Caller { principal, cx }));
-            within_time(app, surface, handler(request)).await
-        }
-    };
-    response.headers_mut().insert(REQUEST_ID, id);
-    if let Some(allowance) = allowance {
-        allowance.stamp(response.headers_mut());
+    if let Some(wait) = allowance.and_then(|allowance| allowance.wait) {
+        let mut refusal = surface.too_many(wait);
+        Pass { id: Some(id), allowance }.stamp(refusal.headers_mut());
+        return ControlFlow::Break(refusal);
     }
-    response
+    let mut cx = principal.context(id.to_str().unwrap_or_default()).timeout(app.options.timeout);
+    if let Some(trace) = request_id::trace_id(request.headers()) {
+        cx = cx.trace_id(trace);
+    }
+    request.extensions_mut().insert(Arc::new(Caller { principal, cx }));
+    ControlFlow::Continue(Pass { id: Some(id), allowance })
 }
 
 /// What a request says of itself, for the trace alone: who it claims to be for is a remark, not an identity.
@@ -139,17 +175,4 @@ fn tell(principal: &Principal, id: &HeaderValue, request: &Request) {
     let claimed = CLAIMS.iter().find_map(|name| request.headers().get(*name));
     let (actor, method, path) = (principal.actor(), request.method(), request.uri().path());
     tracing::debug!(request = ?id, %actor, %method, path, ?claimed, "a request was let in");
-}
-
-async fn within_time(app: &App, surface: Surface, work: impl Future<Output = Response>) -> Response {
-    tokio::time::timeout(app.options.timeout, work).await.unwrap_or_else(|_| {
-        surface.fail(Error::new(ErrorKind::Timeout, "the request took too long; a change that has begun goes on"))
-    })
-}
-
-fn too_many(surface: Surface, wait: std::time::Duration) -> Response {
-    let error = Error::new(ErrorKind::RateLimited { retry_after: Some(wait) }, "too many requests; try again later");
-    let mut response = surface.fail(error);
-    *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
-    response
 }
