@@ -1,18 +1,18 @@
 //! What the HTTP surface costs: the processor time of the server for each `POST /incidents/query`, how long callers wait,
 //! its memory, and whether one slow answer holds up the next.
 //!
-//! `cargo bench -p opsorch-benches --bench http`. This program is the client and, called with `serve`, each of the servers,
-//! which have one thread and tell their own processor time and memory. They take turns: a bare axum handler that returns the
+//! `cargo bench -p opsorch-benches --bench http`. The client is `wrk`, which Debian has under that name; this program, called with
+//! `serve`, is each of the servers, which have one thread and tell their own processor time and memory. They take turns: a bare axum handler that returns the
 //! same bytes, made before; a handler as one writes it by hand over the same vendor; and OpsOrch's router with a credential, a
 //! limit of requests and the layers that are there by default. The vendor is in memory; what it costs itself, and through
 //! [`OpsOrch::query`] without HTTP, stands beside.
-#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::hint::black_box;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::body::Body;
@@ -31,26 +31,25 @@ use opsorch::{
 use opsorch_benches::results::{Goal, Number, Results};
 use opsorch_benches::{cpu_seconds, least};
 use opsorch_testkit::MemoryProvider;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tempfile::NamedTempFile;
+use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use tokio::task::JoinSet;
 use tower::ServiceExt;
 
 /// The allocator of `examples/control_plane.rs`. Every server here has it.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// How often each server has its turn; the best counts, because everything else on the machine only slows it down.
+/// How often each server has its turn, of a second each; the best counts, because everything else on the machine only slows it
+/// down.
 const ROUNDS: usize = 9;
 const CONNECTIONS: usize = 64;
 
 /// The vendor that is waited for.
 const WAIT: Duration = Duration::from_millis(20);
 
-/// The requests after which memory is looked at.
-const FEW: usize = 1_000;
-const MANY: usize = 200_000;
+/// The requests after which memory is looked at again.
+const MANY: f64 = 200_000.0;
 
 /// What is aimed at: the processor time and the 99th percentile beside the bare handler's, the time of all callers that wait
 /// beside one wait, and the megabytes that many requests may leave behind.
@@ -59,18 +58,17 @@ const GOAL_P99: f64 = 1.33;
 const GOAL_CALLERS: f64 = 2.0;
 const GOAL_MEMORY: f64 = 1.0;
 
-/// A size of the answer: how many requests each connection makes in a round, and the microseconds that are aimed at.
+/// A size of the answer, and the microseconds that are aimed at.
 struct Size {
     incidents: usize,
-    each: usize,
     goal: f64,
 }
 
-const SIZES: [Size; 3] = [
-    Size { incidents: 1, each: 400, goal: 10.0 },
-    Size { incidents: 100, each: 100, goal: 80.0 },
-    Size { incidents: 1_000, each: 16, goal: 800.0 },
-];
+const SIZES: [Size; 3] =
+    [Size { incidents: 1, goal: 10.0 }, Size { incidents: 100, goal: 80.0 }, Size { incidents: 1_000, goal: 800.0 }];
+
+/// How many incidents are read for each measurement without HTTP.
+const ALONE: usize = 200_000;
 
 const HEADINGS: &str = "\
 processor time in us for each request; latency in us with 64 connections; best of 9 rounds; ! is a goal missed
@@ -92,8 +90,8 @@ fn main() {
     let mut results = Results::of("http");
     println!("{HEADINGS}");
     SIZES.iter().for_each(|size| costs(&runtime, size, &mut results));
-    memory(&runtime, &mut results);
-    callers(&runtime, &mut results);
+    memory(&mut results);
+    callers(&mut results);
     results.write();
 }
 
@@ -103,11 +101,12 @@ fn one_thread() -> Runtime {
 
 /// One row: what each of the servers takes for an answer of this size.
 fn costs(runtime: &Runtime, size: &Size, results: &mut Results) {
-    let [bare, by_hand, ours] = turns(runtime, size);
+    let [bare, by_hand, ours] = turns(size);
+    let bytes = runtime.block_on(answer(size.incidents)).len();
     keep(size, &bare, &ours, results);
     let (vendor, query) = alone(runtime, size);
     let (ratio, slower) = (ours.processor / bare.processor, ours.p99 / bare.p99);
-    print!("{:>9} {:>9.1} | {vendor:>9.1} {query:>7.1} ", size.incidents, bare.bytes as f64 / 1e3);
+    print!("{:>9} {:>9.1} | {vendor:>9.1} {query:>7.1} ", size.incidents, bytes as f64 / 1e3);
     print!("| {:>7.1} {:>7.1} {:>7.1} ", bare.processor, by_hand.processor, ours.processor);
     print!("{:>7}{} {ratio:>6.2}{} ", size.goal, mark(ours.processor, size.goal), mark(ratio, GOAL));
     print!("| {:>7.0} {:>7.0} ", bare.p50, ours.p50);
@@ -115,15 +114,14 @@ fn costs(runtime: &Runtime, size: &Size, results: &mut Results) {
 }
 
 /// The best turns of a bare handler, one by hand and OpsOrch's.
-fn turns(runtime: &Runtime, size: &Size) -> [Round; 3] {
+fn turns(size: &Size) -> [Round; 3] {
     let mut servers = ["bare", "by-hand", "opsorch"].map(|surface| Process::start(surface, size.incidents));
     let mut best = [Round::WORST; 3];
     for _ in 0..ROUNDS {
         for (server, best) in servers.iter_mut().zip(&mut best) {
-            *best = best.or(&runtime.block_on(round(server, size)));
+            *best = best.or(&round(server, size.incidents));
         }
     }
-    assert_eq!(best[0].bytes, best[2].bytes, "the same answer");
     best
 }
 
@@ -145,7 +143,7 @@ fn alone(runtime: &Runtime, size: &Size) -> (f64, f64) {
     let memory = world(size.incidents);
     let ops = runtime.block_on(plane(memory.provider("tracker")));
     let (cx, query) = (Context::new(Actor::service("bench")), asked(size.incidents));
-    let repeats = size.each * CONNECTIONS;
+    let repeats = ALONE / size.incidents;
     let each = |seconds: f64| seconds * 1e6 / repeats as f64;
     let vendor = least(ROUNDS, || {
         for _ in 0..repeats {
@@ -161,17 +159,16 @@ fn alone(runtime: &Runtime, size: &Size) -> (f64, f64) {
 }
 
 /// What many requests leave behind. The vendor here keeps nothing, where the one in memory keeps a list of its calls.
-fn memory(runtime: &Runtime, results: &mut Results) {
-    println!("\nmemory in MB after {FEW} and {MANY} requests; growth of {GOAL_MEMORY} at most is the goal");
+fn memory(results: &mut Results) {
+    println!("\nmemory in MB after one second and after {MANY} requests; growth of {GOAL_MEMORY} at most is the goal");
     for (name, surface, number) in [("bare", "bare", 1), ("opsorch", "waiting", 0)] {
         let mut server = Process::start(surface, number);
-        let (few, many) = runtime.block_on(async {
-            let connections = connect(server.port, asked_body(1)).await;
-            let (connections, _) = ask(connections, FEW / CONNECTIONS).await;
-            let few = server.spent().memory;
-            ask(connections, (MANY - FEW) / CONNECTIONS).await;
-            (few, server.spent().memory)
-        });
+        let mut requests = load(server.port, 1).requests;
+        let few = server.spent().memory;
+        while requests < MANY {
+            requests += load(server.port, 1).requests;
+        }
+        let many = server.spent().memory;
         let growth = many - few;
         println!("{name:>9} {few:>9.2} {many:>9.2} {growth:>+9.2}{}", mark(growth, GOAL_MEMORY));
         let number = Number::new(format!("memory that {MANY} requests leave behind, {name}"), growth, "MB");
@@ -180,126 +177,81 @@ fn memory(runtime: &Runtime, results: &mut Results) {
 }
 
 /// Whether callers of a vendor that takes its time wait for each other.
-fn callers(runtime: &Runtime, results: &mut Results) {
+fn callers(results: &mut Results) {
     let server = Process::start("waiting", usize::try_from(WAIT.as_millis()).unwrap());
-    let all = |_| {
-        runtime.block_on(async {
-            let connections = connect(server.port, asked_body(1)).await;
-            let started = Instant::now();
-            ask(connections, 1).await;
-            started.elapsed().as_secs_f64()
-        })
-    };
-    let (wait, time) = (WAIT.as_secs_f64(), (0..ROUNDS).map(all).fold(f64::INFINITY, f64::min));
-    println!("\n{CONNECTIONS} callers of a vendor that takes {} ms: {:.1} ms for all", wait * 1e3, time * 1e3);
-    let (times, missed) = (time / wait, mark(time / wait, GOAL_CALLERS));
+    let wait = WAIT.as_secs_f64() * 1e3;
+    let slowest = (0..ROUNDS).map(|_| load(server.port, 1).p99 / 1e3).fold(f64::INFINITY, f64::min);
+    let (times, missed) = (slowest / wait, mark(slowest / wait, GOAL_CALLERS));
+    println!("\n{CONNECTIONS} callers of a vendor that takes {wait} ms: {slowest:.1} ms for 99 of 100");
     println!(
         "{times:.2} times one answer{missed}; {GOAL_CALLERS} at most is the goal, one after another it were {CONNECTIONS}"
     );
-    let number = Number::new(format!("{CONNECTIONS} callers of a vendor that waits, all"), time * 1e3, "ms");
-    results.add(number.beside("one wait", wait * 1e3).goal(Goal::MostTimes(GOAL_CALLERS)));
+    let number = Number::new(format!("{CONNECTIONS} callers of a vendor that waits, 99 of 100"), slowest, "ms");
+    results.add(number.beside("one wait", wait).goal(Goal::MostTimes(GOAL_CALLERS)));
 }
 
-/// What a turn of a server came to: microseconds, and the length of an answer.
+/// A turn of one server: microseconds.
 #[derive(Clone, Copy)]
 struct Round {
     processor: f64,
     p50: f64,
     p99: f64,
-    bytes: usize,
 }
 
 impl Round {
-    const WORST: Self = Self { processor: f64::INFINITY, p50: f64::INFINITY, p99: f64::INFINITY, bytes: 0 };
+    const WORST: Self = Self { processor: f64::INFINITY, p50: f64::INFINITY, p99: f64::INFINITY };
 
     fn or(&self, other: &Self) -> Self {
         Self {
             processor: self.processor.min(other.processor),
             p50: self.p50.min(other.p50),
             p99: self.p99.min(other.p99),
-            bytes: other.bytes,
         }
     }
 }
 
-async fn round(server: &mut Process, size: &Size) -> Round {
-    let connections = connect(server.port, asked_body(size.incidents)).await;
+fn round(server: &mut Process, incidents: usize) -> Round {
     let before = server.spent().processor;
-    let (connections, mut times) = ask(connections, size.each).await;
-    let processor = (server.spent().processor - before) * 1e6 / times.len() as f64;
-    times.sort();
-    let at = |share: usize| times[times.len() * share / 100].as_secs_f64() * 1e6;
-    Round { processor, p50: at(50), p99: at(99), bytes: connections[0].bytes }
+    let Load { requests, p50, p99 } = load(server.port, incidents);
+    let processor = (server.spent().processor - before) * 1e6 / requests;
+    Round { processor, p50, p99 }
 }
 
-/// A connection of HTTP/1.1 that is kept, and asks one question after the other.
-struct Connection {
-    stream: TcpStream,
-    request: Arc<str>,
-    reply: Vec<u8>,
-    /// The length of the last body.
-    bytes: usize,
+/// What came of a second of requests: how many were answered, and how long that took, in microseconds.
+struct Load {
+    requests: f64,
+    p50: f64,
+    p99: f64,
 }
 
-impl Connection {
-    async fn ask(&mut self) {
-        self.stream.write_all(self.request.as_bytes()).await.unwrap();
-        self.reply.clear();
-        let body_at = loop {
-            assert_ne!(self.stream.read_buf(&mut self.reply).await.unwrap(), 0, "the server hung up");
-            if let Some(end) = self.reply.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
-                break end + 4;
-            }
-        };
-        let head = std::str::from_utf8(&self.reply[..body_at]).unwrap();
-        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
-        self.bytes = length.parse().unwrap();
-        while self.reply.len() < body_at + self.bytes {
-            assert_ne!(self.stream.read_buf(&mut self.reply).await.unwrap(), 0, "the server hung up");
-        }
-    }
+/// Asks for a second, over all connections at once.
+fn load(port: u16, incidents: usize) -> Load {
+    let script = NamedTempFile::new().unwrap();
+    let body = asked_body(incidents);
+    writeln!(&script, "wrk.method, wrk.body = 'POST', '{body}'").unwrap();
+    writeln!(&script, "wrk.headers['authorization'] = 'Bearer {TOKEN}'").unwrap();
+    writeln!(&script, "wrk.headers['content-type'] = 'application/json'\n{REPORT}").unwrap();
+    let connections = CONNECTIONS.to_string();
+    let wrk = Command::new("wrk")
+        .args(["--threads", "1", "--duration", "1s", "--connections", &connections, "--script"])
+        .arg(script.path())
+        .arg(format!("http://127.0.0.1:{port}/incidents/query"))
+        .output();
+    let said = String::from_utf8(wrk.expect("wrk is installed: apt-get install wrk").stdout).unwrap();
+    let numbers: Vec<f64> = said.lines().last().unwrap().split(' ').map(|number| number.parse().unwrap()).collect();
+    let [requests, failed, p50, p99] = numbers[..] else { panic!("wrk said: {said}") };
+    assert_eq!(failed, 0.0, "{said}");
+    Load { requests, p50, p99 }
 }
 
-/// Connections that have asked once, so that nothing is made for the first time later.
-async fn connect(port: u16, body: String) -> Vec<Connection> {
-    let request: Arc<str> = format!(
-        "POST /incidents/query HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nauthorization: Bearer {TOKEN}\r\n\
-         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .into();
-    let mut connections = Vec::new();
-    for _ in 0..CONNECTIONS {
-        let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-        stream.set_nodelay(true).unwrap();
-        connections.push(Connection { stream, request: Arc::clone(&request), reply: Vec::new(), bytes: 0 });
-    }
-    ask(connections, 1).await.0
-}
-
-/// All connections ask at once, so many times each: how long each answer took.
-async fn ask(connections: Vec<Connection>, each: usize) -> (Vec<Connection>, Vec<Duration>) {
-    let mut asking: JoinSet<_> = connections
-        .into_iter()
-        .map(|mut connection| async move {
-            let mut times = Vec::with_capacity(each);
-            for _ in 0..each {
-                let started = Instant::now();
-                connection.ask().await;
-                times.push(started.elapsed());
-            }
-            (connection, times)
-        })
-        .collect();
-    let (mut connections, mut all) = (Vec::new(), Vec::new());
-    while let Some(done) = asking.join_next().await {
-        let (connection, times) = done.unwrap();
-        connections.push(connection);
-        all.extend(times);
-    }
-    (connections, all)
-}
+/// Makes `wrk` end with a line of numbers.
+const REPORT: &str = "
+function done(summary, latency)
+    local errors, failed = summary.errors, 0
+    for _, count in pairs(errors) do failed = failed + count end
+    print(summary.requests .. ' ' .. failed .. ' ' .. latency:percentile(50) .. ' ' .. latency:percentile(99))
+end
+";
 
 /// A server in a process of its own, which ends with this value.
 struct Process {
@@ -378,12 +330,7 @@ fn resident() -> f64 {
 async fn router(surface: &str, number: usize) -> Router {
     match surface {
         "bare" => {
-            let request = axum::http::Request::post("/incidents/query")
-                .header("authorization", format!("Bearer {TOKEN}"))
-                .body(Body::from(asked_body(number)))
-                .unwrap();
-            let reply = control_plane(world(number).provider("tracker")).await.oneshot(request).await.unwrap();
-            let reply = axum::body::to_bytes(reply.into_body(), usize::MAX).await.unwrap();
+            let reply = answer(number).await;
             let handler = |_: Bytes| async move { ([(CONTENT_TYPE, "application/json")], reply) };
             Router::new().route("/incidents/query", post(handler))
         }
@@ -394,6 +341,16 @@ async fn router(surface: &str, number: usize) -> Router {
         }
         _ => control_plane(world(number).provider("tracker")).await,
     }
+}
+
+/// The body that the control plane answers with.
+async fn answer(incidents: usize) -> Bytes {
+    let request = axum::http::Request::post("/incidents/query")
+        .header("authorization", format!("Bearer {TOKEN}"))
+        .body(Body::from(asked_body(incidents)))
+        .unwrap();
+    let reply = control_plane(world(incidents).provider("tracker")).await.oneshot(request).await.unwrap();
+    axum::body::to_bytes(reply.into_body(), usize::MAX).await.unwrap()
 }
 
 /// A handler as one writes it without this library.
