@@ -4,18 +4,17 @@
 //! People and agents write CommonMark, with tables and struck-out text. Lines stay lines: Jira keeps a line break that
 //! CommonMark would take for a space. A mention is a link to `accountid:ID`.
 
+mod attributes;
 mod inline;
 mod plain;
 mod read;
 mod write;
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
+use self::attributes::{Attribute, Attributes};
 use super::wire::borrowed;
 
 pub(super) use self::read::to_commonmark;
@@ -27,133 +26,31 @@ const MENTION: &str = "accountid:";
 /// A node of a document, or the document itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Node<'a> {
-    #[serde(rename = "type", default, deserialize_with = "kind")]
-    pub(super) kind: Cow<'static, str>,
+    #[serde(rename = "type", default, borrow)]
+    pub(super) kind: Cow<'a, str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     version: Option<u32>,
     #[serde(default, borrow, deserialize_with = "borrowed", skip_serializing_if = "Option::is_none")]
     text: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    attrs: Option<Attributes>,
-    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
-    marks: Vec<Mark>,
-    #[serde(default, borrow, deserialize_with = "null_as_default", skip_serializing_if = "is_absent")]
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    attrs: Option<Attributes<'a>>,
+    #[serde(default, borrow, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    marks: Vec<Mark<'a>>,
+    #[serde(default, borrow, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     content: Vec<Node<'a>>,
 }
 
 /// How a text looks.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Mark {
-    #[serde(rename = "type", default, deserialize_with = "kind")]
-    kind: Cow<'static, str>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    attrs: Option<Attributes>,
-}
-
-/// What is said of a node or a mark beside its kind, in the order of the names. It is so little that a list is quicker to
-/// make than a map.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Attributes(Vec<(Cow<'static, str>, Value)>);
-
-impl Attributes {
-    fn get(&self, name: &str) -> Option<&Value> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value)
-    }
-
-    fn insert(&mut self, name: Cow<'static, str>, value: Value) {
-        let place = self.0.partition_point(|(known, _)| *known < name);
-        match self.0.get_mut(place).filter(|(known, _)| *known == name) {
-            Some((_, known)) => *known = value,
-            None => self.0.insert(place, (name, value)),
-        }
-    }
-}
-
-impl Serialize for Attributes {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
-    }
-}
-
-impl<'de> Deserialize<'de> for Attributes {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Each;
-        impl<'de> Visitor<'de> for Each {
-            type Value = Attributes;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("the attributes of a node")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Attributes, A::Error> {
-                let mut attributes = Attributes::default();
-                while let Some(Word(name)) = map.next_key()? {
-                    attributes.insert(name, map.next_value()?);
-                }
-                Ok(attributes)
-            }
-        }
-        deserializer.deserialize_map(Each)
-    }
-}
-
-/// The kinds and the names that documents are mostly made of. They are read without a copy.
-const FREQUENT: [&str; 21] = [
-    "text",
-    "paragraph",
-    "listItem",
-    "link",
-    "href",
-    "strong",
-    "mention",
-    "id",
-    "accessLevel",
-    "hardBreak",
-    "bulletList",
-    "orderedList",
-    "codeBlock",
-    "language",
-    "code",
-    "em",
-    "heading",
-    "level",
-    "inlineCard",
-    "doc",
-    "rule",
-];
-
-/// A kind or a name.
-struct Word(Cow<'static, str>);
-
-impl<'de> Deserialize<'de> for Word {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Frequent;
-        impl Visitor<'_> for Frequent {
-            type Value = Word;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a word")
-            }
-
-            fn visit_str<E>(self, word: &str) -> Result<Word, E> {
-                let known = FREQUENT.iter().find(|known| **known == word);
-                Ok(Word(known.map_or_else(|| word.to_owned().into(), |known| (*known).into())))
-            }
-        }
-        deserializer.deserialize_str(Frequent)
-    }
-}
-
-fn kind<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Cow<'static, str>, D::Error> {
-    Word::deserialize(deserializer).map(|Word(kind)| kind)
+struct Mark<'a> {
+    #[serde(rename = "type", default, borrow)]
+    kind: Cow<'a, str>,
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    attrs: Option<Attributes<'a>>,
 }
 
 fn null_as_default<'de, D: serde::Deserializer<'de>, T: Default + Deserialize<'de>>(d: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(d)?.unwrap_or_default())
-}
-
-fn is_absent(content: &[Node<'_>]) -> bool {
-    content.is_empty()
 }
 
 impl<'a> Node<'a> {
@@ -169,7 +66,7 @@ impl<'a> Node<'a> {
     }
 
     /// A text, which is never empty: Jira refuses the whole document for one that is.
-    fn text(text: impl Into<Cow<'a, str>>, marks: Vec<Mark>) -> Option<Self> {
+    fn text(text: impl Into<Cow<'a, str>>, marks: Vec<Mark<'a>>) -> Option<Self> {
         let text = text.into();
         (!text.is_empty()).then(|| Self { text: Some(text), marks, ..Self::new("text") })
     }
@@ -179,38 +76,39 @@ impl<'a> Node<'a> {
         self
     }
 
-    fn attr(mut self, name: &'static str, value: impl Serialize) -> Self {
-        self.attrs.get_or_insert_default().insert(name.into(), json!(value));
+    fn attr(mut self, name: &'static str, value: impl Into<Attribute<'a>>) -> Self {
+        self.attrs.get_or_insert_default().insert(name, value);
         self
     }
 
     fn attribute(&self, name: &str) -> Option<&str> {
-        self.attrs.as_ref()?.get(name)?.as_str()
+        self.attrs.as_ref()?.text(name)
     }
 }
 
-impl Mark {
+impl Mark<'_> {
     fn new(kind: &'static str) -> Self {
         Self { kind: Cow::Borrowed(kind), attrs: None }
     }
 
     fn link(href: &str, title: &str) -> Self {
         let mut attrs = Attributes::default();
-        attrs.insert("href".into(), href.into());
+        attrs.insert("href", href);
         if !title.is_empty() {
-            attrs.insert("title".into(), title.into());
+            attrs.insert("title", title);
         }
         Self { attrs: Some(attrs), ..Self::new("link") }
     }
 
     fn href(&self) -> Option<&str> {
-        self.attrs.as_ref()?.get("href")?.as_str().filter(|_| self.kind == "link")
+        self.attrs.as_ref()?.text("href").filter(|_| self.kind == "link")
     }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::json;
 
     use super::*;
 

@@ -82,7 +82,8 @@ impl TicketMap {
     }
 
     pub(super) fn comment(&self, ticket_id: &str, key: &str, comment: wire::Comment<'_>) -> Comment {
-        let mut made = Comment::new(comment.id.as_ref(), ticket_id, comment.body.map(plain).unwrap_or_default());
+        let mut made =
+            Comment::new(comment.id.as_ref(), ticket_id, comment.body.map(|Text(body)| body).unwrap_or_default());
         made.author = person(comment.author.as_ref());
         made.created_at = comment.created.as_deref().and_then(time);
         // A page is known by the key alone.
@@ -124,17 +125,9 @@ impl TicketMap {
 }
 
 /// What a description says: as it was written, while it still reads as it did then.
-fn described(text: Text<'_>, kept: Option<&Value>) -> String {
-    let reads = plain(text);
+fn described(Text(reads): Text<'_>, kept: Option<&Value>) -> String {
     let written = kept.filter(|kept| kept.get("reads").and_then(Value::as_str) == Some(&digest(&reads)));
-    written.and_then(|kept| kept.get("text")?.as_str().map(str::to_owned)).unwrap_or(reads)
-}
-
-fn plain(text: Text<'_>) -> String {
-    match text {
-        Text::Document(document) => adf::to_commonmark(&document),
-        Text::Wiki(text) => text.into_owned(),
-    }
+    written.and_then(|kept| kept.get("text")?.as_str().map(str::to_owned)).unwrap_or_else(|| reads.into_owned())
 }
 
 fn digest(text: &str) -> String {
@@ -197,7 +190,7 @@ pub(super) fn time(text: &str) -> Option<Time> {
     let time = match text.len().checked_sub(5).and_then(|at| text.split_at_checked(at)) {
         Some((time, offset)) if lacks_colon(offset) => {
             let (hours, minutes) = offset.split_at(3);
-            DateTime::parse_from_rfc3339(&format!("{time}{hours}:{minutes}"))
+            DateTime::parse_from_rfc3339(&[time, hours, ":", minutes].concat())
         }
         _ => DateTime::parse_from_rfc3339(text),
     };

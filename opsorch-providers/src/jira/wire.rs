@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 pub(super) use self::failure::Failure;
-use super::adf::Node;
+use super::adf::{Node, to_commonmark};
 
 /// The property of an issue or a comment that holds the idempotency key of the change that made it.
 pub(super) const CHANGE: &str = "opsorch.change";
@@ -164,12 +164,9 @@ fn text<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<Cow<'de, str>>, A:
     Ok(map.next_value::<Option<Name<'de>>>()?.map(|Name(text)| text))
 }
 
-/// A text: a document in version 3, wiki markup in version 2 and in webhooks.
+/// A text: a document in version 3, which is read as CommonMark at once; wiki markup in version 2 and in webhooks.
 #[derive(Debug)]
-pub(super) enum Text<'a> {
-    Document(Node<'a>),
-    Wiki(Cow<'a, str>),
-}
+pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -187,15 +184,16 @@ impl<'de> Visitor<'de> for EitherText {
     }
 
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
-        Ok(Text::Wiki(text.into()))
+        Ok(Text(text.into()))
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
-        Ok(Text::Wiki(text.to_owned().into()))
+        Ok(Text(text.to_owned().into()))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Text<'de>, A::Error> {
-        Node::deserialize(MapAccessDeserializer::new(map)).map(Text::Document)
+        let document = Node::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(Text(to_commonmark(&document).into()))
     }
 }
 

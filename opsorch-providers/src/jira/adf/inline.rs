@@ -76,8 +76,8 @@ pub(super) fn reads_as_it_was_meant(text: &str, nodes: &[Node<'_>]) -> bool {
 
 /// The line as writing it would make it: only texts, breaks and mentions, only marks that CommonMark has, in their order,
 /// and no blank at the end of what is marked.
-fn simple(nodes: &[Node<'_>]) -> Vec<Node<'static>> {
-    let mut line: Vec<Node<'static>> = Vec::new();
+fn simple<'a>(nodes: &[Node<'a>]) -> Vec<Node<'a>> {
+    let mut line: Vec<Node<'a>> = Vec::new();
     for node in nodes {
         for part in parts(node) {
             match (line.last_mut(), &part.text) {
@@ -91,7 +91,7 @@ fn simple(nodes: &[Node<'_>]) -> Vec<Node<'static>> {
     line
 }
 
-fn parts(node: &Node<'_>) -> Vec<Node<'static>> {
+fn parts<'a>(node: &Node<'a>) -> Vec<Node<'a>> {
     let text = |text: &str| Node::text(text.to_owned(), Vec::new()).into_iter().collect();
     match node.kind.as_ref() {
         "text" => marked(node),
@@ -123,16 +123,16 @@ fn date(timestamp: &str) -> String {
 }
 
 /// A text with the marks that CommonMark has; blanks at its ends have none but a link.
-fn marked(node: &Node<'_>) -> Vec<Node<'static>> {
+fn marked<'a>(node: &Node<'a>) -> Vec<Node<'a>> {
     let text = node.text.as_deref().unwrap_or_default();
     let of_kind = |kind: &&str| node.marks.iter().find(|mark| mark.kind == **kind).cloned();
-    let mut marks: Vec<Mark> = MARKS.iter().filter_map(of_kind).collect();
+    let mut marks: Vec<Mark<'a>> = MARKS.iter().filter_map(of_kind).collect();
     marks.retain(|mark| mark.kind != "link" || mark.href().is_some());
     if marks.iter().any(|mark| mark.kind == "code") {
         marks.retain(|mark| matches!(&*mark.kind, "code" | "link"));
         return Node::text(text.to_owned(), marks).into_iter().collect();
     }
-    let around: Vec<Mark> = marks.iter().filter(|mark| mark.kind == "link").cloned().collect();
+    let around: Vec<Mark<'a>> = marks.iter().filter(|mark| mark.kind == "link").cloned().collect();
     let (core, start) = (text.trim(), text.len() - text.trim_start().len());
     let end = start + core.len();
     let cut =
@@ -150,7 +150,7 @@ enum Escape {
 
 fn render(nodes: &[Node<'_>], escape: Escape) -> String {
     let mut written = String::new();
-    let mut open: Vec<&Mark> = Vec::new();
+    let mut open: Vec<&Mark<'_>> = Vec::new();
     let mut is_start = true;
     for (index, node) in nodes.iter().enumerate() {
         let shared = open.iter().zip(&node.marks).take_while(|(one, other)| **one == *other).count();
@@ -173,8 +173,8 @@ fn render(nodes: &[Node<'_>], escape: Escape) -> String {
 
 fn write_text<'a>(
     written: &mut String,
-    open: &mut Vec<&'a Mark>,
-    node: &'a Node<'_>,
+    open: &mut Vec<&'a Mark<'a>>,
+    node: &'a Node<'a>,
     text: &str,
     (escape, is_start, is_last): (Escape, bool, bool),
 ) {
@@ -204,7 +204,7 @@ fn write_text<'a>(
     }
 }
 
-fn close(written: &mut String, open: &mut Vec<&Mark>, keep: usize) {
+fn close(written: &mut String, open: &mut Vec<&Mark<'_>>, keep: usize) {
     while open.len() > keep {
         let Some(mark) = open.pop() else { return };
         match mark.href() {
@@ -224,8 +224,8 @@ pub(super) fn delimiter(kind: &str) -> &'static str {
 }
 
 /// What a link says when somebody points at it.
-fn title(link: &Mark) -> String {
-    let title = link.attrs.as_ref().and_then(|attrs| attrs.get("title")?.as_str()).unwrap_or_default();
+fn title(link: &Mark<'_>) -> String {
+    let title = link.attrs.as_ref().and_then(|attrs| attrs.text("title")).unwrap_or_default();
     let escaped: String =
         title.chars().map(|it| if it == '"' || it == '\\' { format!("\\{it}") } else { it.to_string() }).collect();
     if title.is_empty() { String::new() } else { format!(" \"{escaped}\"") }
@@ -233,12 +233,18 @@ fn title(link: &Mark) -> String {
 
 /// A code span, between more backticks than it has in a row.
 fn code(text: &str) -> String {
-    let longest = text.split(|letter| letter != '`').map(str::len).max().unwrap_or_default();
-    let fence = "`".repeat(longest + 1);
+    let fence = "`".repeat(longest_fence(text) + 1);
     let is_blank = text.trim().is_empty();
     let touches = text.starts_with('`') || text.ends_with('`') || (text.starts_with(' ') && text.ends_with(' '));
     let pad = if touches && !is_blank { " " } else { "" };
     format!("{fence}{pad}{text}{pad}{fence}")
+}
+
+/// How many backticks a text has in a row at most.
+pub(super) fn longest_fence(text: &str) -> usize {
+    // Most texts have none, which is known sooner than all rows are counted.
+    let has_any = text.contains('`');
+    if has_any { text.split(|letter| letter != '`').map(str::len).max().unwrap_or_default() } else { 0 }
 }
 
 /// An address as the destination of a link.

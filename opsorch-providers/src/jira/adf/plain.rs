@@ -49,7 +49,7 @@ impl Line {
         Some(())
     }
 
-    fn marked(&mut self, text: &str, mark: &Mark) -> Option<()> {
+    fn marked(&mut self, text: &str, mark: &Mark<'_>) -> Option<()> {
         if !self.takes_mark() || !is_word(text) {
             return None;
         }
@@ -58,7 +58,7 @@ impl Line {
                 let delimiter = delimiter(&mark.kind);
                 self.push([delimiter, text, delimiter]);
             }
-            "link" if mark.attrs.as_ref()?.0.len() == 1 => {
+            "link" if mark.attrs.as_ref()?.len() == 1 => {
                 let href = mark.href().filter(|href| is_safe(href) && is_address(href) && *href != text)?;
                 self.push(["[", text, "](", href, ")"]);
             }
@@ -107,28 +107,20 @@ impl Line {
 
 /// Whether nothing in a text means anything behind the beginning of a line.
 fn are_harmless(text: &str) -> bool {
-    // Most texts are harmless byte for byte, which is quicker: a control character beyond ASCII (U+0080 to U+009F) ends with
-    // the byte of its own number.
-    text.bytes().all(|byte| HARMLESS.get(usize::from(byte)) == Some(&true)) || text.chars().all(is_harmless)
+    // Most texts are harmless byte for byte. Asking that of all bytes, without a branch, is quickest: the compiler makes it a
+    // comparison of many at once.
+    !text.bytes().fold(false, |found, byte| found | may_matter(byte)) || text.chars().all(is_harmless)
 }
 
-/// Whether the character of each number means nothing.
-const HARMLESS: [bool; 256] = {
-    let (mut table, mut byte) = ([false; 256], u8::MIN);
-    loop {
-        #[allow(clippy::indexing_slicing)] // there is a place for every byte
-        {
-            table[byte as usize] = is_harmless(byte as char);
-        }
-        if byte == u8::MAX {
-            break table;
-        }
-        byte += 1;
-    }
-};
+/// Whether a byte is a character that means something, or the beginning of one that may: 0xc2 is that of the control
+/// characters beyond ASCII (U+0080 to U+009F) and of few others.
+fn may_matter(byte: u8) -> bool {
+    let may_control = (byte < b' ') | (byte == 0x7f) | (byte == 0xc2);
+    b"\\`*_[]<>&#!|~".iter().fold(may_control, |found, special| found | (byte == *special))
+}
 
 /// Whether a character means nothing anywhere behind the beginning of a line.
-const fn is_harmless(letter: char) -> bool {
+fn is_harmless(letter: char) -> bool {
     !is_special(letter) || matches!(letter, '.' | '-' | '+' | '=' | '(' | ')' | ':')
 }
 
@@ -182,6 +174,15 @@ mod tests {
             if let Some(line) = plain(&nodes) {
                 prop_assert!(reads_as_it_was_meant(&line, &nodes), "{line:?}");
             }
+        }
+    }
+
+    #[test]
+    fn what_is_harmless_byte_for_byte_is_harmless() {
+        for letter in '\0'..='\u{7ff}' {
+            let may_matter = letter.encode_utf8(&mut [0; 4]).bytes().any(may_matter);
+            assert!(may_matter || is_harmless(letter), "{letter:?}");
+            assert!(!letter.is_ascii() || may_matter != is_harmless(letter), "{letter:?}");
         }
     }
 

@@ -1,7 +1,9 @@
 //! A document to CommonMark.
 
+use std::borrow::Cow;
+
 use super::Node;
-use super::inline::{line, paragraph};
+use super::inline::{line, longest_fence, paragraph};
 
 /// What a document says, in CommonMark. What has no form there is read as its text.
 pub(in crate::jira) fn to_commonmark(document: &Node<'_>) -> String {
@@ -18,7 +20,11 @@ fn joined(nodes: &[Node<'_>], between: &str) -> String {
         [node] if !is_inline(node) => block(node),
         line => paragraph(line),
     });
-    parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(between)
+    let mut parts = parts.filter(|part| !part.is_empty());
+    // Mostly there is one part, which then need not be copied.
+    let mut whole = parts.next().unwrap_or_default();
+    parts.for_each(|part| whole.extend([between, &part]));
+    whole
 }
 
 fn is_inline(node: &Node<'_>) -> bool {
@@ -31,15 +37,13 @@ fn block(node: &Node<'_>) -> String {
     match node.kind.as_ref() {
         "paragraph" => paragraph(&node.content),
         "heading" => heading(node),
-        "bulletList" => list(node, |_| "- ".to_owned()),
+        "bulletList" | "taskList" | "decisionList" => list(node, |_| "- ".into()),
         "orderedList" => {
-            let first = node.attrs.as_ref().and_then(|attrs| attrs.get("order")?.as_u64()).unwrap_or(1);
-            list(node, |index| format!("{}. ", first.saturating_add(index as u64)))
+            let first = node.attrs.as_ref().and_then(|attrs| attrs.number("order")).unwrap_or(1);
+            list(node, |index| format!("{}. ", first.saturating_add(index as u64)).into())
         }
-        "taskList" => list(node, |_| "- ".to_owned()),
-        "decisionList" => list(node, |_| "- ".to_owned()),
         "codeBlock" => code(node),
-        "blockquote" | "panel" => prefixed(&blocks(&node.content), "> ", "> "),
+        "blockquote" | "panel" => prefixed(&blocks(&node.content), "> "),
         "rule" => "---".to_owned(),
         "table" => table(node),
         "media" => format!("[{}]", node.attribute("alt").filter(|alt| !alt.is_empty()).unwrap_or("attachment")),
@@ -55,25 +59,35 @@ fn block(node: &Node<'_>) -> String {
 }
 
 fn heading(node: &Node<'_>) -> String {
-    let level = node.attrs.as_ref().and_then(|attrs| attrs.get("level")?.as_u64()).unwrap_or(1).clamp(1, 6);
+    let level = node.attrs.as_ref().and_then(|attrs| attrs.number("level")).unwrap_or(1).clamp(1, 6);
     let hashes = "#".repeat(usize::try_from(level).unwrap_or(1));
     format!("{hashes} {}", line(&node.content)).trim_end().to_owned()
 }
 
-fn list(node: &Node<'_>, marker: impl Fn(usize) -> String) -> String {
-    let items = node.content.iter().enumerate().map(|(index, item)| {
+fn list(node: &Node<'_>, marker: impl Fn(usize) -> Cow<'static, str>) -> String {
+    let mut list = String::new();
+    for (index, item) in node.content.iter().enumerate() {
+        if index > 0 {
+            list.push('\n');
+        }
         let marker = marker(index);
         let indent = " ".repeat(marker.len());
         let first = match (item.kind.as_ref(), item.attribute("state")) {
-            ("taskItem", Some("DONE")) => format!("{marker}[x] "),
-            ("taskItem", _) => format!("{marker}[ ] "),
+            ("taskItem", Some("DONE")) => format!("{marker}[x] ").into(),
+            ("taskItem", _) => format!("{marker}[ ] ").into(),
             // A list below a task is a sibling of it.
-            ("taskList" | "bulletList" | "orderedList", _) => return prefixed(&block(item), &indent, &indent),
+            ("taskList" | "bulletList" | "orderedList", _) => {
+                write_prefixed(&mut list, &block(item), &indent, &indent);
+                continue;
+            }
             _ => marker,
         };
-        prefixed(&item_content(&item.content), &first, &indent).trim_end().to_owned()
-    });
-    items.collect::<Vec<_>>().join("\n")
+        let begin = list.len();
+        write_prefixed(&mut list, &item_content(&item.content), &first, &indent);
+        let length = list.get(begin..).map_or(0, |item| item.trim_end().len());
+        list.truncate(begin + length);
+    }
+    list
 }
 
 /// The content of an item. A list follows its paragraph at once; other blocks have an empty line between them.
@@ -84,16 +98,25 @@ fn item_content(content: &[Node<'_>]) -> String {
 }
 
 fn code(node: &Node<'_>) -> String {
-    let text: String = node.content.iter().filter_map(|node| node.text.as_deref()).collect();
-    let longest = text.split(|letter| letter != '`').map(str::len).max().unwrap_or_default();
-    let fence = "`".repeat(longest.max(2) + 1);
+    let text = match node.content.as_slice() {
+        [only] => Cow::Borrowed(only.text.as_deref().unwrap_or_default()),
+        several => several.iter().filter_map(|node| node.text.as_deref()).collect(),
+    };
+    let fence = "`".repeat(longest_fence(&text).max(2) + 1);
     let end = if text.is_empty() { "" } else { "\n" };
     format!("{fence}{}\n{text}{end}{fence}", node.attribute("language").unwrap_or_default())
 }
 
-/// A text with something before its first line and something before the others.
-fn prefixed(text: &str, first: &str, others: &str) -> String {
-    let mut whole = String::with_capacity(text.len() + first.len() + others.len());
+/// A text with something before each of its lines.
+fn prefixed(text: &str, prefix: &str) -> String {
+    let mut whole = String::new();
+    write_prefixed(&mut whole, text, prefix, prefix);
+    whole
+}
+
+/// Writes a text with something before its first line and something before the others.
+fn write_prefixed(whole: &mut String, text: &str, first: &str, others: &str) {
+    whole.reserve(text.len() + first.len() + others.len());
     for (index, line) in text.split('\n').enumerate() {
         if index > 0 {
             whole.push('\n');
@@ -102,7 +125,6 @@ fn prefixed(text: &str, first: &str, others: &str) -> String {
         whole.push_str(if line.is_empty() { prefix.trim_end() } else { prefix });
         whole.push_str(line);
     }
-    whole
 }
 
 fn table(node: &Node<'_>) -> String {

@@ -59,7 +59,7 @@ fn without_definitions(text: &str) -> Cow<'_, str> {
 struct Builder {
     blocks: Vec<Node<'static>>,
     open: Vec<Open>,
-    marks: Vec<Mark>,
+    marks: Vec<Mark<'static>>,
 }
 
 /// An open node; `None` for one that is not allowed where it stands, whose content goes to the node around it.
@@ -94,7 +94,7 @@ impl Builder {
         match tag {
             Tag::Paragraph | Tag::HtmlBlock => self.open("paragraph"),
             Tag::Heading { level, .. } if !self.is_nested() => {
-                self.open_node(Node::new("heading").attr("level", level as u8));
+                self.open_node(Node::new("heading").attr("level", u64::from(level as u8)));
             }
             Tag::Heading { .. } => {
                 self.open("paragraph");
@@ -131,7 +131,7 @@ impl Builder {
     fn end(&mut self, tag: TagEnd) {
         let Some(Open { node, marks, .. }) = self.open.pop() else { return };
         let unsafe_link = self.marks.get(marks).filter(|mark| mark.kind == "unsafeLink").cloned();
-        if let Some(address) = unsafe_link.as_ref().and_then(|mark| mark.attrs.as_ref()?.get("href")?.as_str()) {
+        if let Some(address) = unsafe_link.as_ref().and_then(|mark| mark.attrs.as_ref()?.text("href")) {
             self.marks.truncate(marks);
             self.text(&format!(" ({address})"), None);
         }
@@ -205,7 +205,7 @@ impl Builder {
         self.open.push(Open { node: None, marks: self.marks.len(), closed: false });
     }
 
-    fn mark(&mut self, mark: Mark) {
+    fn mark(&mut self, mark: Mark<'static>) {
         self.open_nothing();
         self.marks.push(mark);
     }
@@ -229,8 +229,8 @@ impl Builder {
         self.open("paragraph");
     }
 
-    fn text(&mut self, text: &str, mark: Option<Mark>) {
-        let mut marks: Vec<Mark> = Vec::new();
+    fn text(&mut self, text: &str, mark: Option<Mark<'static>>) {
+        let mut marks: Vec<Mark<'static>> = Vec::new();
         for known in self.marks.iter().chain(&mark) {
             // Code can be a link and nothing else; no mark is there twice.
             let fits = mark.is_none() || matches!(&*known.kind, "code" | "link");
