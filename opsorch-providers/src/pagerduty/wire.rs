@@ -2,10 +2,15 @@
 //!
 //! Everything may be `null` there, and a reference may be the whole thing, so that little is required.
 
-use opsorch::{Fields, Time};
+mod sent;
+
+use opsorch::Time;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
+
+pub(super) use self::sent::{Assign, Event, IncidentBody, IncidentChange, Link, Payload};
+use crate::time;
 
 /// What PagerDuty answers with when it refuses.
 #[derive(Debug, Default, Deserialize)]
@@ -161,6 +166,26 @@ impl Named {
     }
 }
 
+/// A thing of which only what it is called is read.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Label {
+    summary: Option<String>,
+    name: Option<String>,
+}
+
+impl Label {
+    /// What people call it.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.name.as_deref().or(self.summary.as_deref()).filter(|name| !name.is_empty())
+    }
+
+    /// As [`name`](Self::name), without a copy.
+    pub(super) fn into_name(self) -> Option<String> {
+        self.name.or(self.summary).filter(|name| !name.is_empty())
+    }
+}
+
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Incident {
     pub(super) id: String,
@@ -175,13 +200,13 @@ pub(super) struct Incident {
     pub(super) summary: Option<String>,
     #[serde(default)]
     pub(super) html_url: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "time::optional")]
     pub(super) created_at: Option<Time>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "time::optional")]
     pub(super) updated_at: Option<Time>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "time::optional")]
     pub(super) last_status_change_at: Option<Time>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "time::optional")]
     pub(super) resolved_at: Option<Time>,
     #[serde(default)]
     pub(super) status: Option<String>,
@@ -192,7 +217,7 @@ pub(super) struct Incident {
     #[serde(default)]
     pub(super) service: Option<Named>,
     #[serde(default)]
-    pub(super) priority: Option<Named>,
+    pub(super) priority: Option<Label>,
     #[serde(default)]
     pub(super) escalation_policy: Option<Named>,
     #[serde(default, deserialize_with = "lenient")]
@@ -205,7 +230,7 @@ pub(super) struct Incident {
     #[serde(default)]
     pub(super) alert_counts: Option<AlertCounts>,
     #[serde(default)]
-    pub(super) incident_type: Option<Named>,
+    pub(super) incident_type: Option<Label>,
     /// Only where it was asked for.
     #[serde(default)]
     pub(super) body: Option<Body>,
@@ -343,84 +368,6 @@ pub(super) struct OnCall {
     pub(super) start: Option<Time>,
     #[serde(default)]
     pub(super) end: Option<Time>,
-}
-
-/// A reference in something that is sent.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Link {
-    pub(super) id: String,
-    #[serde(rename = "type")]
-    pub(super) kind: &'static str,
-}
-
-impl Link {
-    pub(super) fn new(kind: &'static str, id: impl Into<String>) -> Self {
-        Self { id: id.into(), kind }
-    }
-}
-
-/// What an incident is opened with, or what is changed in it.
-#[derive(Debug, Default, Serialize)]
-pub(super) struct IncidentChange {
-    #[serde(rename = "type")]
-    pub(super) kind: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) title: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) status: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) service: Option<Link>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) priority: Option<Link>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) urgency: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) incident_key: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) body: Option<IncidentBody>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) escalation_policy: Option<Link>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) escalation_level: Option<u64>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) assignments: Vec<Assign>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) resolution: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct IncidentBody {
-    #[serde(rename = "type")]
-    pub(super) kind: &'static str,
-    pub(super) details: String,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct Assign {
-    pub(super) assignee: Link,
-}
-
-/// What is sent to `/v2/enqueue`.
-#[derive(Serialize)]
-pub(super) struct Event<'a> {
-    pub(super) routing_key: &'a str,
-    pub(super) event_action: &'static str,
-    pub(super) dedup_key: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) payload: Option<Payload<'a>>,
-    #[serde(flatten)]
-    pub(super) more: Fields,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct Payload<'a> {
-    pub(super) summary: &'a str,
-    pub(super) source: &'a str,
-    pub(super) severity: &'static str,
-    #[serde(skip_serializing_if = "Fields::is_empty")]
-    pub(super) custom_details: Fields,
-    #[serde(flatten)]
-    pub(super) more: Fields,
 }
 
 /// What `/v2/enqueue` answers.

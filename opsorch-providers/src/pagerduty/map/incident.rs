@@ -15,7 +15,7 @@ const STATUSES: [(IncidentStatusLevel, &str); 3] = [
 
 impl Map {
     pub(in crate::pagerduty) fn incident(&self, mut incident: wire::Incident) -> Incident {
-        let priority = incident.priority.take().and_then(wire::Named::into_label);
+        let priority = incident.priority.take().and_then(wire::Label::into_name);
         let (severity, severity_raw) = self.severities.of(priority.as_deref(), incident.urgency.as_deref());
         let title = incident.title.take().or_else(|| incident.summary.take()).unwrap_or_default();
         let status = status(incident.status.as_deref().unwrap_or_default());
@@ -57,7 +57,7 @@ fn fields(incident: &mut wire::Incident, priority: Option<String>) -> Fields {
     put_value(&mut fields, "teams", all_named(incident.teams.drain(..)));
     put_value(&mut fields, "resolved_at", time(incident.resolved_at));
     put(&mut fields, "alert_counts", incident.alert_counts);
-    put_value(&mut fields, "incident_type", incident.incident_type.take().and_then(wire::Named::into_label));
+    put_value(&mut fields, "incident_type", incident.incident_type.take().and_then(wire::Label::into_name));
     fields
 }
 

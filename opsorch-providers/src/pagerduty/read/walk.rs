@@ -196,7 +196,13 @@ impl Walk<'_> {
 
     fn pass(&mut self, at: Time, id: &str) {
         match &mut self.position {
-            Some(position) if position.at == at => position.seen.push(id.to_owned()),
+            Some(position) => {
+                if position.at != at {
+                    position.at = at;
+                    position.seen.clear();
+                }
+                position.seen.push(id.to_owned());
+            }
             position => *position = Some(Position { at, seen: vec![id.to_owned()] }),
         }
     }

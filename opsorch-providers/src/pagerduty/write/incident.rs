@@ -80,8 +80,7 @@ impl IncidentDesk {
     ) -> Result<()> {
         let Standing { priority, urgency } = self.standing(cx, severity).await?;
         if let (None, Some(id)) = (&priority, id)
-            && let Some(has) =
-                self.incidents.find(cx, id).await?.priority.as_ref().and_then(|priority| priority.label())
+            && let Some(has) = self.incidents.find(cx, id).await?.priority.as_ref().and_then(|priority| priority.name())
         {
             return Err(Error::unsupported(format!(
                 "no priority stands for the severity `{severity}`, and the incident would keep its priority `{has}`"
