@@ -111,8 +111,6 @@ mod query;
 mod replay;
 #[cfg(any(feature = "github", feature = "grafana", feature = "jira", feature = "pagerduty", feature = "slack"))]
 mod signature;
-#[cfg(feature = "pagerduty")]
-mod time;
 
 use opsorch::Registry;
 

@@ -31,6 +31,7 @@ mod health;
 mod map;
 mod names;
 mod read;
+mod time;
 mod webhook;
 mod wire;
 mod write;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 pub(super) use self::sent::{Assign, Event, IncidentBody, IncidentChange, Link, Payload};
-use crate::time;
+use super::time;
 
 /// What PagerDuty answers with when it refuses.
 #[derive(Debug, Default, Deserialize)]

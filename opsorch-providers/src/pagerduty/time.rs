@@ -8,7 +8,7 @@ use serde::de::Visitor;
 use serde::{Deserialize, Deserializer};
 
 /// Reads a moment that may be absent, as `Option<Time>` does, in less time where it is in the usual form.
-pub(crate) fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Time>, D::Error> {
+pub(super) fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Time>, D::Error> {
     Ok(Option::<Moment>::deserialize(deserializer)?.map(|Moment(time)| time))
 }
 
