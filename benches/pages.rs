@@ -4,7 +4,7 @@
 //!
 //! `cargo bench -p opsorch-benches --bench pages`. The payloads are made from a seed
 //! ([`payload`](opsorch_benches::payload)), in pages of 100 items as the vendors give them, and of 1 000 log entries;
-//! nothing is sent over a network. A vendor is a row in [`vendors`]; `-- jira` measures that one alone, and keeps no results.
+//! nothing is sent over a network, and nothing waits for a vendor's budget. A vendor is a row in [`vendors`]; `-- jira` measures that one alone, and keeps no results.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::any::Any;
@@ -155,7 +155,7 @@ fn decode<T: DeserializeOwned + 'static>(pages: &[Bytes], items: usize, count: f
 }
 
 fn pagerduty(pages: Vec<Bytes>, items: u32) -> Read {
-    let config = PagerDutyConfig::new(SecretRef::literal("token"));
+    let config = PagerDutyConfig::new(SecretRef::literal("token")).requests_per_minute(0);
     let (runtime, ops) = control_plane(config, Canned::new(pages));
     let cx = Context::new(Actor::service("bench"));
     // With a beginning nobody asks whether there is something older.
@@ -172,12 +172,13 @@ fn pagerduty(pages: Vec<Bytes>, items: u32) -> Read {
 fn jira(pages: Vec<Bytes>, items: u32) -> Read {
     let site = "https://acme.atlassian.net".parse().unwrap();
     let token = SecretRef::literal("token");
-    let config = JiraConfig::new(jira::Deployment::Cloud, site, "OPS", token).email("ada@example.org");
+    let config =
+        JiraConfig::new(jira::Deployment::Cloud, site, "OPS", token).email("ada@example.org").requests_per_minute(0);
     tickets(config, Canned::new(pages), items)
 }
 
 fn github(pages: Vec<Bytes>, items: u32) -> Read {
-    let config = GitHubConfig::new(SecretRef::literal("token")).repository("acme/shop");
+    let config = GitHubConfig::new(SecretRef::literal("token")).repository("acme/shop").requests_per_minute(0);
     let place = |request: &Request| {
         let page = request.url.query_pairs().find(|(name, _)| name == "page")?.1.parse::<usize>().unwrap();
         Some(page - 1)
@@ -220,12 +221,13 @@ fn elastic(pages: Vec<Bytes>, items: u32) -> Read {
         path => Some(usize::from(path.ends_with("/_pit"))),
     };
     let url = "https://es.example.org:9200".parse().unwrap();
-    let config = ElasticConfig::new(url).distribution(Distribution::Elasticsearch);
+    let config = ElasticConfig::new(url).distribution(Distribution::Elasticsearch).requests_per_minute(0);
     logs(config, Canned::by(place, first.into_iter().chain(pages).collect()), items)
 }
 
 fn datadog(pages: Vec<Bytes>, items: u32) -> Read {
-    let config = DatadogConfig::new(SecretRef::literal("api key"), SecretRef::literal("application key"));
+    let config =
+        DatadogConfig::new(SecretRef::literal("api key"), SecretRef::literal("application key")).requests_per_minute(0);
     logs(config, Canned::new(pages), items)
 }
 
