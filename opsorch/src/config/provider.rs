@@ -15,7 +15,7 @@ const LONGEST_NAME: usize = 100;
 /// The keys of a provider that are not its kind's own.
 const RESERVED: [&str; 4] = ["kind", "attributes", "capabilities", "read_only"];
 
-/// One provider of a [`Config`]: its kind, what policies may match, and the kind's own configuration.
+/// One provider of a [`Config`](super::Config): its kind, what policies may match, and the kind's own configuration.
 ///
 /// ```
 /// use opsorch::{Capability, Config, ProviderEntry, Scope};
