@@ -83,6 +83,10 @@ pub enum GrantState {
 }
 
 impl GrantState {
+    /// All states, in order.
+    pub const ALL: &'static [Self] =
+        &[Self::Requested, Self::Active, Self::Spent, Self::Denied, Self::Expired, Self::Withdrawn, Self::Revoked];
+
     /// Whether no way leads out of this state.
     pub fn is_final(self) -> bool {
         !matches!(self, Self::Requested | Self::Active)

@@ -151,9 +151,10 @@ impl<'de> Visitor<'de> for EachField {
 /// What only webhooks have, and nobody asked for.
 const KNOWN_AND_LARGE: [&str; 6] = ["comment", "attachment", "worklog", "watches", "votes", "project"];
 
+/// A name, or another short text, without a copy.
 #[derive(Deserialize)]
 #[serde(transparent)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+pub(super) struct Name<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 /// Borrows a text that may be absent: in an `Option`, serde would copy it.
 pub(super) fn borrowed<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'a, str>>, D::Error> {

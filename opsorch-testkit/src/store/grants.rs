@@ -5,7 +5,7 @@ use std::time::Duration;
 use opsorch::store::{GrantRecord, Request, Requested, Transitioned};
 use opsorch::{ErrorKind, Event, GrantState};
 
-use super::lab::{Lab, RACERS, STATES, at, id, parse};
+use super::lab::{Lab, RACERS, at, id, parse};
 use super::{Checked, ensure, ensure_matches};
 
 pub(super) async fn a_request_is_written(lab: Lab) -> Checked {
@@ -77,7 +77,7 @@ pub(super) async fn requests_race_for_a_key(lab: Lab) -> Checked {
     }
     ensure!(winners.len() == 1, "expected one that is written, got {}", winners.len());
     ensure!(seen.iter().all(|grant| winners.contains(grant)), "those who came late saw the use of another grant");
-    let grants = lab.store.grants(&STATES, u32::MAX).await?;
+    let grants = lab.store.grants(GrantState::ALL, u32::MAX).await?;
     ensure!(grants.len() == 1, "expected one grant, got {}", grants.len());
     lab.ensure_sound(1).await
 }
@@ -127,7 +127,7 @@ pub(super) async fn transitions_race(lab: Lab) -> Checked {
 pub(super) async fn grants_survive_to_the_letter(lab: Lab) -> Checked {
     let body =
         format!("{{\"text\":\"'quotes' -- ; ünïcödé 🚒 \u{202e}\\u0000\n\",\"long\":\"{}\"}}", "x".repeat(200_000));
-    for (number, state) in STATES.into_iter().enumerate() {
+    for (number, state) in GrantState::ALL.iter().copied().enumerate() {
         let name = format!("g'{number}\";--é");
         let seal = (0..=255).collect();
         let time = at(0) + Duration::from_nanos(number as u64);
@@ -144,7 +144,12 @@ pub(super) async fn grants_are_listed(lab: Lab) -> Checked {
     let mut all = Vec::new();
     for number in 0..28_u64 {
         let name = format!("g-{number:02}");
-        let state = STATES.into_iter().cycle().nth(usize::try_from(number).unwrap_or(0)).unwrap_or(GrantState::Spent);
+        let state = GrantState::ALL
+            .iter()
+            .copied()
+            .cycle()
+            .nth(usize::try_from(number).unwrap_or(0))
+            .unwrap_or(GrantState::Spent);
         // Neither the order of writing nor that of ids, and some at the same time.
         let mut grant = lab.grant(&name, 0, state);
         grant.requested_at = at(number * 5 % 9);
@@ -153,7 +158,7 @@ pub(super) async fn grants_are_listed(lab: Lab) -> Checked {
     }
     all.sort_by(|one, other| (other.requested_at, &other.id).cmp(&(one.requested_at, &one.id)));
     let waiting = [GrantState::Requested, GrantState::Active];
-    for states in [&STATES[..], &waiting, &waiting[..1], &[GrantState::Spent, GrantState::Spent], &[]] {
+    for states in [GrantState::ALL, &waiting, &waiting[..1], &[GrantState::Spent, GrantState::Spent], &[]] {
         for limit in [0, 1, 5, 28, u32::MAX] {
             let expected = all.iter().filter(|grant| states.contains(&grant.state)).take(limit as usize);
             let found = lab.store.grants(states, limit).await?;

@@ -22,17 +22,6 @@ pub(super) const RACERS: usize = 64;
 /// The name of the log.
 const ORIGIN: &str = "example.com/conformance";
 
-/// The states that a grant can be in.
-pub(super) const STATES: [GrantState; 7] = [
-    GrantState::Requested,
-    GrantState::Active,
-    GrantState::Spent,
-    GrantState::Denied,
-    GrantState::Expired,
-    GrantState::Withdrawn,
-    GrantState::Revoked,
-];
-
 /// A store and the log in it.
 #[derive(Clone)]
 pub(super) struct Lab {
@@ -144,7 +133,7 @@ impl Lab {
         Ok(Seen {
             entries: self.entries().await?,
             checkpoints: self.store.checkpoints(u32::MAX).await?,
-            grants: self.store.grants(&STATES, u32::MAX).await?,
+            grants: self.store.grants(GrantState::ALL, u32::MAX).await?,
             keys: live,
             intents: self.store.lapsed(at(1_000_000)).await?,
         })

@@ -1,7 +1,8 @@
 //! OpsOrch's routes: its paths, bodies, statuses and codes, generated from the table of operations.
 //!
 //! What is added travels in headers, so that bodies stay as they are: `X-OpsOrch-Complete` and `Link` on lists,
-//! `X-OpsOrch-Observed` and `Age` on reads, `Idempotency-Key` and `X-OpsOrch-Reason` on changes. A change that waits for people answers 202 with the request.
+//! `X-OpsOrch-Observed` and `Age` on reads, `Idempotency-Key` and `X-OpsOrch-Reason` on changes. A change that waits for people
+//! answers 202 with the request.
 
 mod configure;
 mod decode;

@@ -192,16 +192,7 @@ async fn grants(life: &Life, wrong: &mut Wrong) {
     let open = store.lapsed(far).await.unwrap();
     wrong.unless(open.is_empty(), || format!("these are open for ever: {open:?}"));
     let cx = Context::new(Actor::user("auditor"));
-    let states = [
-        GrantState::Requested,
-        GrantState::Active,
-        GrantState::Spent,
-        GrantState::Denied,
-        GrantState::Expired,
-        GrantState::Withdrawn,
-        GrantState::Revoked,
-    ];
-    for record in store.grants(&states, 100_000).await.unwrap() {
+    for record in store.grants(GrantState::ALL, 100_000).await.unwrap() {
         match record.state {
             GrantState::Spent => {
                 let outcome = store.outcome(&record.id).await.unwrap();

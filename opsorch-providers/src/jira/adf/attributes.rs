@@ -8,6 +8,8 @@ use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use crate::jira::wire::Name;
+
 /// Attributes in the order of their names. They are so few that a list is quicker to make than a map.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Attributes<'a>(Vec<(Cow<'a, str>, Attribute<'a>)>);
@@ -93,10 +95,6 @@ impl<'de> Visitor<'de> for EachAttribute {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        #[derive(Deserialize)]
-        #[serde(transparent)]
-        struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
-
         let mut attributes = Attributes::default();
         while let Some((Name(name), value)) = map.next_entry::<_, Attribute<'de>>()? {
             attributes.insert(name, value);
